@@ -1,0 +1,75 @@
+"""From a folder of labelled images to a classifier you can trust, run and watch.
+
+The public names below are resolved on first use, so `import darkroom` costs nothing and
+production code never loads a training framework by accident.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from darkroom.version import __version__ as __version__
+
+# The same names stand in `__init__.pyi`, for editors and type checkers; a test compares the two.
+_HOMES = {
+    "CATALOG": "models.catalog",
+    "ArtifactError": "errors",
+    "Bundle": "bundles.bundle",
+    "DarkroomError": "errors",
+    "DataError": "errors",
+    "Dataset": "data.dataset",
+    "Decision": "decision",
+    "Evaluation": "evaluation.evaluation",
+    "Finding": "findings",
+    "GateError": "errors",
+    "MissingExtra": "errors",
+    "Prediction": "bundles.prediction",
+    "Predictor": "bundles.predictor",
+    "Preprocess": "data.preprocess",
+    "Problem": "problem",
+    "Recipe": "training.recipe",
+    "RecipeError": "errors",
+    "Run": "training.run",
+    "ServiceError": "errors",
+    "Workspace": "workspace",
+    "build_model": "models.catalog",
+    "check_dataset": "data.checks",
+    "evaluate": "evaluation.evaluate",
+    "init": "problem",
+    "list_bundles": "bundles.bundle",
+    "list_runs": "training.run",
+    "open_bundle": "bundles.bundle",
+    "open_dataset": "data.opening",
+    "open_evaluation": "evaluation.evaluation",
+    "open_run": "training.run",
+    "pack": "bundles.pack",
+    "quickstart": "quickstart",
+    "split_dataset": "data.split",
+    "train": "training.train",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'darkroom' has no attribute {name!r}")
+    try:
+        module = import_module(f"darkroom.{_HOMES[name]}")
+    except ModuleNotFoundError as missing:
+        if (missing.name or "").partition(".")[0] == "darkroom":
+            raise
+        from darkroom.errors import MissingExtra
+
+        raise MissingExtra(
+            f"darkroom.{name} needs the package {missing.name}, which is not installed",
+            hint="pip install 'darkroom-vision[train]'",
+        ) from missing
+    value = getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,37 @@
+"""The public names as editors and type checkers see them; `__init__.py` resolves them lazily."""
+
+from darkroom.bundles.bundle import Bundle as Bundle
+from darkroom.bundles.bundle import list_bundles as list_bundles
+from darkroom.bundles.bundle import open_bundle as open_bundle
+from darkroom.bundles.pack import pack as pack
+from darkroom.bundles.prediction import Prediction as Prediction
+from darkroom.bundles.predictor import Predictor as Predictor
+from darkroom.data.checks import check_dataset as check_dataset
+from darkroom.data.dataset import Dataset as Dataset
+from darkroom.data.opening import open_dataset as open_dataset
+from darkroom.data.preprocess import Preprocess as Preprocess
+from darkroom.data.split import split_dataset as split_dataset
+from darkroom.decision import Decision as Decision
+from darkroom.errors import ArtifactError as ArtifactError
+from darkroom.errors import DarkroomError as DarkroomError
+from darkroom.errors import DataError as DataError
+from darkroom.errors import GateError as GateError
+from darkroom.errors import MissingExtra as MissingExtra
+from darkroom.errors import RecipeError as RecipeError
+from darkroom.errors import ServiceError as ServiceError
+from darkroom.evaluation.evaluate import evaluate as evaluate
+from darkroom.evaluation.evaluation import Evaluation as Evaluation
+from darkroom.evaluation.evaluation import open_evaluation as open_evaluation
+from darkroom.findings import Finding as Finding
+from darkroom.models.catalog import CATALOG as CATALOG
+from darkroom.models.catalog import build_model as build_model
+from darkroom.problem import Problem as Problem
+from darkroom.problem import init as init
+from darkroom.quickstart import quickstart as quickstart
+from darkroom.training.recipe import Recipe as Recipe
+from darkroom.training.run import Run as Run
+from darkroom.training.run import list_runs as list_runs
+from darkroom.training.run import open_run as open_run
+from darkroom.training.train import train as train
+from darkroom.version import __version__ as __version__
+from darkroom.workspace import Workspace as Workspace

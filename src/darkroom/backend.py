@@ -1,0 +1,45 @@
+"""Keras with its backend settled: the one place in the house that imports it.
+
+`KERAS_BACKEND` is obeyed; without it TensorFlow is taken, whatever `keras.json` says, because
+Keras writes that file itself on its first import.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Hold back what is written to standard error, and show it only if the block fails.
+
+    TensorFlow 2.21 prints notes on its build from C++ before its log level is read, so nothing
+    but the file descriptor stops them. May go when `TF_CPP_MIN_LOG_LEVEL` stops them again.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(kept, held.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+# These have to stand before the import: both libraries read them while loading.
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+with _quiet():
+    import keras
+
+__all__ = ["keras"]

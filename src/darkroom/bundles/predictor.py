@@ -1,0 +1,139 @@
+"""Predictor: a bundle, loaded and proven, that turns image files into Predictions.
+
+No training framework is imported here, nor anything else of the workshop.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from darkroom.bundles.prediction import Prediction, to_predictions
+from darkroom.bundles.record import MODEL_FILE, BundleRecord
+from darkroom.bundles.runtimes import OnnxRuntime
+from darkroom.data.preprocess import prepare_image, scale_pixels
+from darkroom.decision import decide
+from darkroom.errors import ArtifactError, DataError
+
+if TYPE_CHECKING:
+    from jaxtyping import UInt8
+
+GOLDEN_PIXELS = "golden/pixels.npy"
+_BATCH = 64
+
+Image = TypeVar("Image", bound=str | Path | bytes)
+
+
+class Predictor:
+    """Answers for images as the run did.
+
+    Loading runs the golden images twice over: their files are decoded again (other pixels, from
+    another JPEG library say, give a warning), and their stored pixels are answered again (an
+    answer beyond the recorded tolerance is refused).
+
+    Args:
+        folder: Of a verified bundle.
+        record: What the bundle says of itself.
+        threads: Cores for the network; None takes all of them.
+
+    Raises:
+        ArtifactError: An answer to a golden image differs from the recorded one.
+    """
+
+    def __init__(self, folder: Path, record: BundleRecord, *, threads: int | None = None) -> None:
+        self._folder, self._record = folder, record
+        self._runtime = OnnxRuntime(folder / MODEL_FILE, threads=threads)
+        self._prove()
+
+    def predict(self, images: Sequence[str | Path | bytes]) -> list[Prediction]:
+        """Answer for images, in their order.
+
+        Args:
+            images: Paths of files, or their bytes.
+
+        Raises:
+            DataError: One of them is no readable image; it is named.
+        """
+        return [self._raised(answer) for _, answer in self.stream(images)]
+
+    def stream(self, images: Sequence[Image]) -> Iterator[tuple[Image, Prediction | DataError]]:
+        """Answer for many images in batches; an unreadable one gives its error and stops nothing.
+
+        Args:
+            images: Paths of files, or their bytes.
+
+        Yields:
+            Each image with its Prediction, or with the error that says why there is none.
+        """
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for start in range(0, len(images), _BATCH):
+                batch = images[start : start + _BATCH]
+                prepared = list(pool.map(self._prepare, batch) if len(batch) > 1 else
+                                map(self._prepare, batch))  # fmt: skip
+                good = [pixels for pixels in prepared if not isinstance(pixels, DataError)]
+                answers = iter(self.predict_pixels(np.stack(good)) if good else ())
+                for image, pixels in zip(batch, prepared, strict=True):
+                    yield image, pixels if isinstance(pixels, DataError) else next(answers)
+
+    def predict_pixels(
+        self, pixels: UInt8[np.ndarray, "images height width channels"]
+    ) -> list[Prediction]:
+        """Answer for images that are already prepared."""
+        answers = self._runtime.answer(scale_pixels(pixels, self._record.preprocess))
+        decided = decide(answers, self._record.decision)
+        return to_predictions(decided, self._record.classes, self._record.task)
+
+    def _prepare(
+        self, image: str | Path | bytes
+    ) -> UInt8[np.ndarray, "height width channels"] | DataError:
+        name = "the image" if isinstance(image, bytes) else str(image)
+        try:
+            data = image if isinstance(image, bytes) else Path(image).read_bytes()
+            return prepare_image(data, self._record.preprocess)
+        except OSError as refused:
+            return DataError(f"{name} cannot be read: {refused.strerror}", hint=f"ls -l {name}")
+        except DataError as refused:
+            return DataError(f"{name} {refused.problem}", hint=refused.hint)
+
+    @staticmethod
+    def _raised(answer: Prediction | DataError) -> Prediction:
+        if isinstance(answer, DataError):
+            raise answer
+        return answer
+
+    def _prove(self) -> None:
+        folder, record = self._folder, self._record
+        pixels = np.load(folder / GOLDEN_PIXELS, allow_pickle=False)
+        recorded = np.array([golden.probabilities for golden in record.golden], np.float32)
+        answers = self._runtime.answer(scale_pixels(pixels, record.preprocess))
+        gap = float(np.abs(answers - recorded).max())
+        if not gap <= record.proof.tolerance:
+            raise ArtifactError(
+                f"{folder} does not answer as it did when it was packed: a probability of a "
+                f"golden image is off by {gap:.2g}, more than {record.proof.tolerance:.2g}",
+                hint="install the onnxruntime it was packed with, or pack the run again",
+            )
+        for golden in record.golden:
+            prepared = prepare_image(
+                (folder / "golden" / golden.file).read_bytes(), record.preprocess
+            )
+            if pixels_sha256(prepared) != golden.pixels_sha256:
+                warnings.warn(
+                    f"{golden.file} decodes to other pixels than when {record.name} was "
+                    "packed; another image library may shift answers a little",
+                    RuntimeWarning,
+                    stacklevel=3,
+                )
+                return
+
+
+def pixels_sha256(pixels: UInt8[np.ndarray, "height width channels"]) -> str:
+    """Name prepared pixels: 64 hex digits."""
+    return hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).hexdigest()

@@ -1,0 +1,49 @@
+"""`darkroom train`."""
+
+from __future__ import annotations
+
+import click
+
+from darkroom.cli.options import settings
+from darkroom.cli.printing import print_path, say, say_findings
+
+
+@click.command()
+@click.argument("source", required=False)
+@settings
+@click.option("--despite", multiple=True, metavar="NAME", help="Go on despite this error finding.")
+def train(source: str | None, settings: tuple[str, ...], despite: tuple[str, ...]) -> None:
+    """Train a network on a dataset and keep its best weights.
+
+    SOURCE is a folder, an archive, the URL of one, a built-in or a dataset of the workspace;
+    without it, data.source of darkroom.toml.
+    """
+    import darkroom
+    from darkroom.narration import line, shown, tell_dataset, tell_plan, tell_run, tell_split
+    from darkroom.project import open_project_data, read_project, split_project_data
+
+    workspace = darkroom.Workspace()
+    project = read_project(source, settings)
+    opened = open_project_data(project, workspace)
+    dataset = split_project_data(project, opened)
+    findings = darkroom.check_dataset(dataset)
+    say(tell_dataset(dataset, findings))
+    say_findings(findings)
+    say(tell_split(dataset))
+    try:
+        run = darkroom.train(
+            dataset,
+            project.recipe,
+            despite=despite,
+            workspace=workspace,
+            announce=lambda record: say(tell_plan(record)),
+        )
+    except KeyboardInterrupt:
+        run_line = next(iter(darkroom.list_runs(workspace)), None)
+        if run_line is not None and run_line.outcome == "interrupted":
+            kept = f"evaluate {run_line.path}" if run_line.valid_accuracy is not None else "train"
+            say(line("stopped", f"interrupted after {run_line.epochs} epochs; darkroom {kept}"))
+        raise
+    say(tell_run(run))
+    say(line("next", f"darkroom evaluate {shown(run.path)}"))
+    print_path(run.path)

@@ -1,0 +1,1 @@
+"""A folder, an archive or a built-in becomes a Dataset."""

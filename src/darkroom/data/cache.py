@@ -1,0 +1,129 @@
+"""The decode-once cache: prepared uint8 pixels, memory-mapped, keyed by image bytes and Preprocess.
+
+One file of fixed-size rows per Preprocess and beside it one file of sha256 keys. Rows are only
+ever appended, keys only after their rows are on the disk; so a torn write costs a few rows at the
+end and never pairs a key with the wrong pixels. The folder may be deleted at any time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from darkroom.data.preprocess import Preprocess, pixel_key
+from darkroom.storage import disk_errors
+
+if TYPE_CHECKING:
+    from jaxtyping import Int, UInt8
+
+_KEY_BYTES = 32
+
+
+class PixelCache:
+    """The prepared pixels of every image seen with one Preprocess.
+
+    Args:
+        folder: Where caches live.
+        preprocess: Scaling does not matter here: pixels are kept as bytes.
+    """
+
+    def __init__(self, folder: Path, preprocess: Preprocess) -> None:
+        self.preprocess = preprocess
+        self.shape = (preprocess.height, preprocess.width, preprocess.channels)
+        self._row_bytes = int(np.prod(self.shape))
+        self._pixels = folder / f"{pixel_key(preprocess)}.pixels"
+        self._keys = folder / f"{pixel_key(preprocess)}.keys"
+
+    def rows(self, digests: Sequence[bytes]) -> Int[np.ndarray, "images"]:
+        """Look up images by the sha256 of their bytes.
+
+        Returns:
+            The row of each, -1 where it is not cached yet.
+        """
+        known = self._known()
+        return np.fromiter((known.get(digest, -1) for digest in digests), np.int64, len(digests))
+
+    def pixels(self) -> UInt8[np.ndarray, "rows height width channels"]:
+        """Map all rows into memory, read-only; nothing is read until it is used."""
+        count = self._count()
+        if count == 0:
+            return np.zeros((0, *self.shape), np.uint8)
+        return np.memmap(self._pixels, np.uint8, "r", shape=(count, *self.shape))
+
+    @contextlib.contextmanager
+    def appending(self) -> Iterator[Appender]:
+        """Add rows; they are visible to readers when the block ends, also when it is interrupted.
+
+        Raises:
+            ArtifactError: The disk is full.
+        """
+        with disk_errors(self._pixels):
+            self._pixels.parent.mkdir(parents=True, exist_ok=True)
+            keys = self._keys.open("ab+", buffering=0)
+        with keys:
+            fcntl.flock(keys, fcntl.LOCK_EX)
+            whole = self._count()
+            with disk_errors(self._pixels), self._pixels.open("ab+", buffering=0) as rows:
+                os.truncate(self._pixels, whole * self._row_bytes)
+                os.truncate(self._keys, whole * _KEY_BYTES)
+                appender = Appender(rows.fileno(), self._pixels, self._row_bytes, self._known())
+                try:
+                    yield appender
+                finally:
+                    os.fsync(rows.fileno())
+                    keys.write(b"".join(appender.added))
+                    os.fsync(keys.fileno())
+
+    def _count(self) -> int:
+        try:
+            keys, rows = self._keys.stat().st_size, self._pixels.stat().st_size
+        except FileNotFoundError:
+            return 0
+        return min(keys // _KEY_BYTES, rows // self._row_bytes)
+
+    def _known(self) -> dict[bytes, int]:
+        if not self._keys.exists():
+            return {}
+        raw = self._keys.read_bytes()
+        spans = range(self._count())
+        return {raw[row * _KEY_BYTES : (row + 1) * _KEY_BYTES]: row for row in spans}
+
+
+class Appender:
+    """Writes rows in the order they come; made by `PixelCache.appending`."""
+
+    def __init__(self, handle: int, path: Path, row_bytes: int, known: dict[bytes, int]) -> None:
+        self._handle, self._path, self._row_bytes, self._known = handle, path, row_bytes, known
+        self.added: list[bytes] = []
+
+    def add(
+        self,
+        digests: Sequence[bytes],
+        pixels: Sequence[UInt8[np.ndarray, "height width channels"]],
+    ) -> None:
+        """Append images that are not there yet."""
+        fresh = {
+            digest: image
+            for digest, image in zip(digests, pixels, strict=True)
+            if digest not in self._known
+        }
+        if not fresh:
+            return
+        block = b"".join(np.ascontiguousarray(image).tobytes() for image in fresh.values())
+        with disk_errors(self._path, len(block)):
+            _write_all(self._handle, block)
+        for digest in fresh:
+            self._known[digest] = len(self._known)
+            self.added.append(digest)
+
+
+def _write_all(handle: int, block: bytes) -> None:
+    view = memoryview(block)
+    while view:
+        view = view[os.write(handle, view) :]

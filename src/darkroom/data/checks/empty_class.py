@@ -1,0 +1,22 @@
+"""Class folders without a single readable image."""
+
+from __future__ import annotations
+
+from darkroom.data.dataset import Dataset
+from darkroom.findings import Finding
+
+
+def empty_class(dataset: Dataset) -> list[Finding]:
+    """Name the classes that have a folder but no image."""
+    empty = dataset.record.empty_classes
+    if not empty:
+        return []
+    return [
+        Finding(
+            name="empty-class",
+            severity="error",
+            what=f"{len(empty)} class folder(s) hold no image: {', '.join(empty)}",
+            where=empty,
+            next_step="fill or remove these folders",
+        )
+    ]

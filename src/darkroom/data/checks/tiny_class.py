@@ -1,0 +1,32 @@
+"""Classes too small to be in every part, or too small to be measured."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from darkroom.data.dataset import Dataset
+from darkroom.findings import Finding
+
+_PARTS = 3
+_FEW_IMAGES = 20  # own: below this the interval of a class's recall is wider than 40 points
+
+
+def tiny_class(dataset: Dataset) -> list[Finding]:
+    """Name the classes with fewer images than parts (error), or than 20 (warning)."""
+    sizes = dataset.index["labels"].explode().drop_nulls().value_counts().sort("count", "labels")
+    findings = []
+    for severity, low, high in (("error", 0, _PARTS), ("warning", _PARTS, _FEW_IMAGES)):
+        tiny = sizes.filter((pl.col("count") >= low) & (pl.col("count") < high))
+        named = [(dataset.classes[label], count) for label, count in tiny.iter_rows()]
+        if named:
+            listed = ", ".join(f"{name} ({count})" for name, count in named)
+            findings.append(
+                Finding(
+                    name="tiny-class",
+                    severity="error" if severity == "error" else "warning",
+                    what=f"{len(named)} class(es) have fewer than {high} images: {listed}",
+                    where=tuple(name for name, _ in named),
+                    next_step="add images to these classes, or remove them",
+                )
+            )
+    return findings

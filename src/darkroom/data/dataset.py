@@ -1,0 +1,310 @@
+"""The Dataset artifact: an index of labelled images that stay where they are.
+
+A row of the index is one image: `image`, `part`, `labels`, `sha256`, `size_bytes`, `modified_ns`,
+`height`, `width`, `channels`. Every image that is not used stands in `skipped` with its reason.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import io
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import msgspec
+import numpy as np
+import polars as pl
+
+from darkroom.data.preprocess import Preprocess, default_preprocess
+from darkroom.data.sources import Source
+from darkroom.data.sources.locate import locate_source
+from darkroom.decision import Task
+from darkroom.errors import DataError
+from darkroom.records import from_json, to_json
+from darkroom.storage import Manifest, Parent, verified, write_file
+from darkroom.workspace import Workspace
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int
+
+PARTS = ("train", "valid", "test", "unlabelled")
+PartName = Literal["train", "valid", "test", "unlabelled"]
+
+INDEX_COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
+    "image": pl.String,
+    "part": pl.String,  # null before the split
+    "labels": pl.List(pl.UInt16),  # class indices; null when unlabelled
+    "sha256": pl.String,
+    "size_bytes": pl.Int64,
+    "modified_ns": pl.Int64,
+    "height": pl.Int32,
+    "width": pl.Int32,
+    "channels": pl.UInt8,
+}
+
+
+class DatasetRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a Dataset is, beside its index."""
+
+    SCHEMA: ClassVar[int] = 1
+
+    name: str
+    task: Task
+    classes: tuple[str, ...]  # in the order of the label indices
+    empty_classes: tuple[str, ...] = ()  # a folder without one readable image
+    location: str  # what opens the source again
+    stamp: str  # the source's stamp when it was opened
+    found: int  # files, used or not
+    used: int
+    split: str = ""  # how the parts were made, in words; empty when the source brought them
+    sample: float = 1.0  # the share that was kept, 0..1
+
+    @property
+    def skipped(self) -> int:
+        """Files that are not used."""
+        return self.found - self.used
+
+
+class Dataset:
+    """An index of images with their parts, classes and task.
+
+    Args:
+        path: The artifact's folder.
+        manifest: Its verified manifest.
+    """
+
+    def __init__(self, path: Path, manifest: Manifest) -> None:
+        self.path = path
+        self.manifest = manifest
+        where = path / "dataset.json"
+        self.record = from_json(where.read_bytes(), DatasetRecord, where=str(where))
+        self.workspace = Workspace(path.parent.parent)
+
+    @cached_property
+    def index(self) -> pl.DataFrame:
+        """One row per image, sorted by name."""
+        return pl.read_parquet(self.path / "index.parquet")
+
+    @cached_property
+    def skipped(self) -> pl.DataFrame:
+        """Every file that is not used: `name` and `reason`."""
+        return pl.read_parquet(self.path / "skipped.parquet")
+
+    @property
+    def name(self) -> str:
+        """The short name that commands take."""
+        return self.manifest.name
+
+    @property
+    def task(self) -> Task:
+        """`single-label`, `multi-label` or `regression`."""
+        return self.record.task
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names in the order of the label indices."""
+        return self.record.classes
+
+    @cached_property
+    def counts(self) -> dict[str, int]:
+        """Images per part, in the order train, valid, test, unlabelled, then `unsplit`."""
+        grouped = dict(self.index.group_by("part").len().iter_rows())
+        named = {part: grouped[part] for part in PARTS if part in grouped}
+        return named | ({"unsplit": grouped[None]} if None in grouped else {})
+
+    @property
+    def is_split(self) -> bool:
+        """Whether there are the three parts a training and its evaluation need."""
+        return all(part in self.counts for part in ("train", "valid", "test"))
+
+    def part(self, part: str) -> pl.DataFrame:
+        """Take the rows of one part.
+
+        Raises:
+            DataError: There is no such part.
+        """
+        if part not in self.counts:
+            have = ", ".join(self.counts)
+            raise DataError(
+                f"{self.name} has no part `{part}`, only {have}",
+                hint=f"darkroom check {self.record.location}",
+            )
+        return self.index.filter(pl.col("part") == part)
+
+    def label_indices(self, part: str) -> Int[np.ndarray, "images"]:
+        """Give each image's class index; only for the task `single-label`.
+
+        Raises:
+            DataError: The part is missing or the images have no single label.
+        """
+        if self.task != "single-label":
+            raise DataError(f"{self.name} is {self.task}", hint="use dataset.targets(part)")
+        return self.part(part)["labels"].list.first().to_numpy()
+
+    def targets(self, part: str) -> Float[np.ndarray, "images classes"]:
+        """Give each image's labels as ones in a row of zeros.
+
+        Raises:
+            DataError: There is no such part.
+        """
+        labels = self.part(part)["labels"]
+        hot = np.zeros((len(labels), len(self.classes)), np.float32)
+        rows = np.repeat(np.arange(len(labels)), labels.list.len().to_numpy())
+        hot[rows, labels.explode().drop_nulls().to_numpy()] = 1.0
+        return hot
+
+    def default_preprocess(self) -> Preprocess:
+        """Choose size and channels from all images: their own up to 64 px, else 64."""
+        sizes = set(self.index.select("height", "width").unique().iter_rows())
+        grey = bool((self.index["channels"] == 1).all())
+        return default_preprocess(sizes, is_grey=grey)
+
+    def source(self) -> Source:
+        """Open what the images are read from.
+
+        Raises:
+            DataError: It is gone.
+        """
+        return locate_source(self.record.location, self.workspace.root / "sources")
+
+    def read(self, rows: pl.DataFrame) -> list[bytes]:
+        """Read image files, each checked against the sha256 it was opened with.
+
+        Args:
+            rows: Some rows of the index.
+
+        Raises:
+            DataError: A file is gone or changed since; it is named.
+        """
+        source = self.source()
+        return [
+            self.checked(name, source.read(name), sha256)
+            for name, sha256 in rows.select("image", "sha256").iter_rows()
+        ]
+
+    def checked(self, name: str, data: bytes, sha256: str) -> bytes:
+        """Pass on the bytes of an image if they are the ones that were opened.
+
+        Raises:
+            DataError: They are not.
+        """
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise DataError(
+                f"{name} in {self.record.location} changed after the dataset was opened",
+                hint=f"open it again: darkroom check {self.record.location}",
+            )
+        return data
+
+    def verify_source(self) -> None:
+        """Check that no image changed since the source was opened.
+
+        A file is read again only where its time stamp or its size is another.
+
+        Raises:
+            DataError: The source is gone or an image in it changed; it is named.
+        """
+        source = self.source()
+        if source.stamp() == self.record.stamp:
+            return
+        now = {
+            entry.name: (entry.size_bytes, entry.modified_ns) for entry in source.listing().entries
+        }
+        columns = ("image", "sha256", "size_bytes", "modified_ns")
+        for name, sha256, size, modified in self.index.select(columns).iter_rows():
+            if now.get(name) != (size, modified) or modified == 0:
+                self.checked(name, source.read(name), sha256)
+
+    def fingerprint(self, part: str | None = None) -> str:
+        """Name the content, wherever it lies: 64 hex digits over images, labels and classes.
+
+        Args:
+            part: Only this part; the ledger counts looks by the test part's fingerprint.
+        """
+        rows = self.index if part is None else self.part(part)
+        table = rows.select("sha256", "labels", "part").sort("sha256")
+        digest = hashlib.sha256(repr((self.task, self.classes)).encode())
+        for sha256, labels, of in table.iter_rows():
+            digest.update(f"{sha256} {labels} {of}\n".encode())
+        return digest.hexdigest()
+
+    def as_parent(self) -> Parent:
+        """Name this dataset the way its children do."""
+        return self.manifest.as_parent()
+
+    def __repr__(self) -> str:
+        parts = " · ".join(f"{count:,} {part}" for part, count in self.counts.items())
+        return f"Dataset({self.name}: {len(self.classes)} classes · {parts})"
+
+    def _repr_html_(self) -> str:
+        counts = self.index.explode("labels").group_by("labels", "part").len()
+        table = {(label, part): count for label, part, count in counts.iter_rows()}
+        parts = [None if part == "unsplit" else part for part in self.counts]
+        head = "".join(f"<th>{part or 'unsplit'}</th>" for part in parts)
+        rows = "".join(
+            f"<tr><td>{html.escape(name)}</td>"
+            + "".join(f"<td>{table.get((label, part), 0):,}</td>" for part in parts)
+            + "</tr>"
+            for label, name in enumerate(self.classes)
+        )
+        return (
+            f"<p><b>{html.escape(self.name)}</b> · {self.record.used:,} images · {self.task} · "
+            f"{self.record.skipped:,} files skipped</p>"
+            f"<table><tr><th>class</th>{head}</tr>{rows}</table>"
+        )
+
+
+def load_dataset(path: Path) -> Dataset:
+    """Open a Dataset that lies in a workspace, every byte checked.
+
+    Raises:
+        ArtifactError: It is none, or damaged.
+    """
+    return Dataset(path, verified(path, "dataset"))
+
+
+def store_dataset(
+    workspace: Workspace,
+    record: DatasetRecord,
+    index: pl.DataFrame,
+    skipped: pl.DataFrame,
+    *,
+    made_by: str,
+    parents: Sequence[Parent] = (),
+) -> Dataset:
+    """Write a Dataset, or give back the one that says exactly the same.
+
+    Raises:
+        ArtifactError: The disk is full.
+    """
+    files = {
+        "dataset.json": to_json(record),
+        "index.parquet": _parquet(index),
+        "skipped.parquet": _parquet(skipped),
+    }
+    whole = hashlib.sha256(b"".join(files.values())).hexdigest()
+    name = f"{record.name}-{whole[:6]}"
+    target = workspace.folder("dataset") / name
+    if not target.exists():
+        with workspace.stage("dataset", name, made_by=made_by, parents=tuple(parents)) as staging:
+            for file, data in files.items():
+                write_file(staging / file, data)
+    return load_dataset(target)
+
+
+def parent_dataset(workspace: Workspace, parents: Sequence[Parent]) -> Dataset:
+    """Open the Dataset among an artifact's parents.
+
+    Raises:
+        ArtifactError: It is not in this workspace, or damaged.
+    """
+    parent = next(parent for parent in parents if parent.kind == "dataset")
+    return load_dataset(workspace.find_parent(parent))
+
+
+def _parquet(table: pl.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    table.write_parquet(buffer, compression="zstd")
+    return buffer.getvalue()

@@ -1,0 +1,136 @@
+"""A zip or tar archive as a source of images, read in place: nothing is ever unpacked."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import tarfile
+import threading
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from darkroom.data.sources import MAX_FILE_BYTES, Entry, Listing, Skipped, is_system_name
+from darkroom.errors import DataError
+
+_ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+_DAMAGED = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    EOFError,
+    NotImplementedError,
+    KeyError,
+)
+
+
+def is_archive(path: Path) -> bool:
+    """Tell by its name whether a file is an archive we read."""
+    return path.name.lower().endswith(_ENDINGS)
+
+
+class ArchiveSource:
+    """The members of a zip or tar archive.
+
+    Args:
+        path: The archive.
+
+    Raises:
+        DataError: It is missing, damaged, or a member's name climbs out of it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.resolve()
+        self.location = str(self.path)
+        lower = path.name.lower()
+        self.stem = path.name[: -len(next(end for end in _ENDINGS[::-1] if lower.endswith(end)))]
+        self._is_zip = lower.endswith(".zip")
+        self._turn = threading.Lock()
+        with self._damage("opened"):
+            self._zip = zipfile.ZipFile(self.path) if self._is_zip else None
+            self._tar = None if self._is_zip else tarfile.open(self.path)  # noqa: SIM115
+        self._listing: Listing | None = None
+        self._member_names: dict[str, str] = {}  # ours -> the archive's own, as in `./cat/1.jpg`
+
+    def stamp(self) -> str:
+        """Hash the archive's own size and time stamp."""
+        status = self.path.stat()
+        return hashlib.sha256(f"{status.st_size} {status.st_mtime_ns}".encode()).hexdigest()
+
+    def listing(self) -> Listing:
+        """List every member in the order of the archive; the table is read once."""
+        if self._listing is None:
+            with self._damage("listed"):
+                self._listing = self._read_table()
+        return self._listing
+
+    def read(self, name: str) -> bytes:
+        """Read one member; its checksum is verified when the format has one."""
+        with self._damage(f"read at {name}"), self._turn:
+            own = self._member_names.get(name, name)
+            if self._zip is not None:
+                return self._zip.read(own)
+            member = self._tar.extractfile(own) if self._tar else None
+            if member is None:
+                raise KeyError(name)
+            return member.read()
+
+    @contextlib.contextmanager
+    def _damage(self, doing: str) -> Iterator[None]:
+        try:
+            yield
+        except _DAMAGED as broken:
+            raise DataError(
+                f"{self.path} cannot be {doing}: {broken}", hint="fetch the archive again"
+            ) from broken
+        except (OSError, RuntimeError) as refused:  # RuntimeError: a zip member has a password
+            raise DataError(
+                f"{self.path} cannot be {doing}: {refused}", hint=f"ls -l {self.path}"
+            ) from refused
+
+    def _read_table(self) -> Listing:
+        entries: list[Entry] = []
+        folders: list[str] = []
+        skipped: list[Skipped] = []
+        seen: set[str] = set()
+        for name, size, is_folder, odd in self._members():
+            _refuse_climbing(name, self.path)
+            clean = name.rstrip("/").removeprefix("./")
+            if is_folder:
+                if not is_system_name(clean):
+                    folders.append(clean)
+                continue
+            reason = odd
+            if clean in seen:
+                reason = "twice in the archive"
+            elif is_system_name(clean):
+                reason = "system file"
+            elif size > MAX_FILE_BYTES:
+                reason = "larger than 256 MiB"
+            seen.add(clean)
+            if reason:
+                skipped.append(Skipped(name=clean, reason=reason))
+            else:
+                self._member_names[clean] = name
+                entries.append(Entry(name=clean, size_bytes=size, modified_ns=0))
+        return Listing(entries=tuple(entries), folders=tuple(folders), skipped=tuple(skipped))
+
+    def _members(self) -> Iterator[tuple[str, int, bool, str | None]]:
+        """Yield name, size, whether it is a folder, and why it cannot be an image."""
+        for info in self._zip.infolist() if self._zip else ():
+            odd = "password-protected" if info.flag_bits & 1 else None
+            yield info.filename, info.file_size, info.is_dir(), odd
+        for member in self._tar or ():
+            odd = None if member.isfile() or member.isdir() else "not a regular file"
+            yield member.name, member.size, member.isdir(), odd
+
+
+def _refuse_climbing(name: str, archive: Path) -> None:
+    path = PurePosixPath(name.replace("\\", "/"))
+    drive = len(name) > 1 and name[1] == ":"
+    if path.is_absolute() or ".." in path.parts or drive or "\0" in name:
+        raise DataError(
+            f"{archive} holds a member that climbs out of it: {name!r}",
+            hint="do not use this archive, or pack it again from a folder you trust",
+        )

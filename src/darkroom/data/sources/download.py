@@ -1,0 +1,119 @@
+"""Fetch an archive from a URL: resumed when it broke off, capped in size, checked when told how."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from darkroom.errors import ServiceError
+from darkroom.progress import track_sized
+from darkroom.storage import disk_errors, file_sha256, sync_folder
+
+MAX_BYTES = 20 * 1024**3
+_CHUNK = 1 << 18
+_TIMEOUT_S = 30.0
+_TRIES = 3
+
+
+def is_url(location: str) -> bool:
+    """Tell whether a location is fetched over HTTP."""
+    return location.startswith(("http://", "https://"))
+
+
+def download(
+    url: str, folder: Path, *, sha256: str | None = None, max_bytes: int = MAX_BYTES
+) -> Path:
+    """Fetch a file once; what was fetched before an interruption is not fetched again.
+
+    Args:
+        url: An http or https address.
+        folder: Where the file is kept, under a name made from the URL.
+        sha256: 64 hex digits that the file must have.
+        max_bytes: Refuse anything larger.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        ServiceError: The server cannot be reached, refuses, sends too much or something else.
+        ArtifactError: The disk is full.
+    """
+    name = Path(urllib.parse.urlsplit(url).path).name or "download"
+    target = folder / f"{hashlib.sha256(url.encode()).hexdigest()[:10]}-{name}"
+    if not target.exists():
+        partial = target.with_name(target.name + ".part")
+        with disk_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        for attempt in range(1, _TRIES + 1):
+            try:
+                _fetch(url, partial, max_bytes)
+                break
+            except urllib.error.HTTPError as refused:
+                raise ServiceError(
+                    f"{url} answered {refused.code} {refused.reason}",
+                    hint="check the address, or download the archive yourself and name its path",
+                ) from refused
+            except (OSError, http.client.HTTPException) as failed:
+                if attempt == _TRIES:
+                    raise ServiceError(
+                        f"{url} could not be fetched: {failed}",
+                        hint="type the command again to resume, or name the path of a copy",
+                    ) from failed
+        partial.replace(target)
+        sync_folder(folder)
+    if sha256 and file_sha256(target) != sha256.lower():
+        found = file_sha256(target)
+        target.unlink()
+        raise ServiceError(
+            f"{url} has sha256 {found}, not {sha256.lower()}", hint="check the address and the sum"
+        )
+    return target
+
+
+def _fetch(url: str, partial: Path, max_bytes: int) -> None:
+    """Append what is missing to the partial file."""
+    have = partial.stat().st_size if partial.exists() else 0
+    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
+    try:
+        answer = urllib.request.urlopen(request, timeout=_TIMEOUT_S)
+    except urllib.error.HTTPError as refused:
+        if refused.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE and have:
+            return  # everything had arrived when the last try broke off
+        raise
+    with answer:
+        resumed = answer.status == http.client.PARTIAL_CONTENT
+        have = have if resumed else 0
+        length = int(answer.headers.get("Content-Length") or 0)
+        total = have + length
+        _refuse_large(url, total, max_bytes)
+        with disk_errors(partial, length):
+            file = partial.open("ab" if resumed else "wb")
+        with file:
+            chunks = _chunks(answer, file, partial)
+            sized = ((size, size) for size in chunks)
+            for size, _ in track_sized(sized, "fetching (bytes)", total):
+                have += size
+                _refuse_large(url, have, max_bytes)
+    if length and have < total:
+        raise OSError(f"it broke off after {have:,} of {total:,} bytes")
+
+
+def _chunks(answer: http.client.HTTPResponse, file: IO[bytes], path: Path) -> Iterator[int]:
+    while chunk := answer.read(_CHUNK):
+        with disk_errors(path, len(chunk)):
+            file.write(chunk)
+        yield len(chunk)
+
+
+def _refuse_large(url: str, size: int, max_bytes: int) -> None:
+    if size > max_bytes:
+        raise ServiceError(
+            f"{url} is larger than {max_bytes:,} bytes",
+            hint="download it yourself and name its path",
+        )

@@ -1,0 +1,188 @@
+"""`split_dataset`: three parts that share nothing, the same every time."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import polars as pl
+
+from darkroom.data.dataset import Dataset, store_dataset
+from darkroom.errors import DataError
+
+_CUT = ("train", "valid", "test")
+
+
+def split_dataset(
+    dataset: Dataset,
+    *,
+    valid: float = 0.2,
+    test: float = 0.2,
+    group_by: str | Mapping[str, str] | None = None,
+    sample: float = 1.0,
+    seed: int = 0,
+) -> Dataset:
+    """Give every labelled image a part: train, valid or test.
+
+    Parts that the source brought stay; what is missing is cut from the training part. Classes
+    keep their shares in every part. Identical files, and images of one group, stay together. The
+    part of an image depends on the seed and on the images there are, never on their order.
+
+    Args:
+        dataset: Any Dataset.
+        valid: Share for validation, 0..1, of the images that are cut.
+        test: Share for the test, 0..1, of the images that are cut.
+        group_by: What must not be torn apart: `folder` (the folder an image lies in, below its
+            class), or a mapping from image names to group names.
+        sample: Keep only this share of every part, for quick trials, 0..1; a smaller sample is
+            always within a larger one.
+        seed: Another seed, another split.
+
+    Returns:
+        A new Dataset, child of `dataset`.
+
+    Raises:
+        DataError: The shares leave a part empty, or a class has too few images for three parts.
+    """
+    _check_shares(valid, test, sample)
+    index = dataset.index.filter(pl.col("part").is_null() | (pl.col("part") != "unlabelled"))
+    groups = _groups(index, group_by)
+    parts = np.array([part or "" for part in index["part"]], dtype=object)
+    labels = [list(row) if row is not None else [] for row in index["labels"]]
+    brought = set(parts) - {""}
+    wanted = {
+        "valid": 0.0 if "valid" in brought else valid,
+        "test": 0.0 if "test" in brought else test,
+    }
+    cut = np.flatnonzero((parts == "") | (parts == "train"))
+    shares = {"train": 1.0 - sum(wanted.values()), **wanted}
+    if brought >= set(_CUT):
+        cut = cut[:0]
+    _assign(parts, cut, groups=groups, labels=labels, shares=shares, seed=seed)
+    keep = np.array([_draw(group, "sample", seed) < sample for group in groups])
+    index = index.with_columns(pl.Series("part", parts.tolist(), dtype=pl.String)).filter(keep)
+    _refuse_empty(dataset, index)
+    how = f"valid {valid:g}, test {test:g}, seed {seed}"
+    if group_by:
+        how += ", grouped" if not isinstance(group_by, str) else f", grouped by {group_by}"
+    unlabelled = dataset.index.filter(pl.col("part") == "unlabelled")
+    record = msgspec.structs.replace(
+        dataset.record,
+        split=how if len(cut) else "as the source has it",
+        sample=sample,
+        used=len(index) + len(unlabelled),
+        found=len(index) + len(unlabelled) + dataset.record.skipped,
+    )
+    return store_dataset(
+        dataset.workspace,
+        record,
+        pl.concat([index, unlabelled]).sort("image"),
+        dataset.skipped,
+        made_by="train",
+        parents=[dataset.as_parent()],
+    )
+
+
+def _check_shares(valid: float, test: float, sample: float) -> None:
+    if not (0 < valid < 1 and 0 < test < 1 and valid + test < 1):
+        raise DataError(
+            f"valid = {valid:g} and test = {test:g} leave no training part",
+            hint="--set data.valid=0.2 --set data.test=0.2",
+        )
+    if not 0 < sample <= 1:
+        raise DataError(f"sample = {sample:g} is not a share in 0..1", hint="--set data.sample=0.1")
+
+
+def _groups(index: pl.DataFrame, group_by: str | Mapping[str, str] | None) -> list[str]:
+    """Name what stays together: identical bytes always, the user's groups on top."""
+    names, hashes = index["image"].to_list(), index["sha256"].to_list()
+    if group_by is None:
+        return hashes
+    if isinstance(group_by, str):
+        if group_by != "folder":
+            raise DataError(f"cannot group by `{group_by}`", hint="--set data.group_by=folder")
+        own = [str(Path(name).parent) for name in names]
+    else:
+        own = [group_by.get(name, digest) for name, digest in zip(names, hashes, strict=True)]
+    return _joined(own, hashes)
+
+
+def _joined(own: Sequence[str], hashes: Sequence[str]) -> list[str]:
+    """Join groups that share an identical file, by union-find."""
+    above: dict[str, str] = {}
+
+    def root(name: str) -> str:
+        while (up := above.get(name, name)) != name:
+            above[name] = above.get(up, up)
+            name = up
+        return name
+
+    for group, digest in zip(own, hashes, strict=True):
+        one, other = sorted((root(f"group {group}"), root(f"file {digest}")))
+        above[other] = one
+    return [root(f"group {group}") for group in own]
+
+
+def _assign(
+    parts: np.ndarray,
+    cut: np.ndarray,
+    *,
+    groups: Sequence[str],
+    labels: Sequence[Sequence[int]],
+    shares: Mapping[str, float],
+    seed: int,
+) -> None:
+    """Deal whole groups to the parts, so that every class comes as near its shares as it can."""
+    members: dict[str, list[int]] = {}
+    for row in cut.tolist():
+        members.setdefault(groups[row], []).append(row)
+    counts = np.zeros(1 + max((label for row in labels for label in row), default=0))
+    for row in cut.tolist():
+        counts[list(labels[row])] += 1
+    names = list(shares)
+    missing = np.array([[shares[name]] for name in names]) * counts
+    # Large groups first, while there is room for them; within a size by a draw of their own.
+    order = sorted(members, key=lambda group: (-len(members[group]), _draw(group, "part", seed)))
+    singles: dict[int, list[int]] = {}
+    for group in order:
+        rows = members[group]
+        if len(rows) == 1 and len(labels[rows[0]]) == 1:
+            singles.setdefault(labels[rows[0]][0], []).append(rows[0])
+            continue
+        best = _neediest(missing, [label for row in rows for label in labels[row]])
+        parts[rows] = names[best]
+    for label, rows in singles.items():
+        ends = np.cumsum(np.clip(missing[:, label], 0, None))
+        ends = np.rint(ends / max(ends[-1], 1e-9) * len(rows)).astype(int)
+        for name, dealt in zip(names, np.split(np.array(rows), ends[:-1]), strict=True):
+            parts[dealt] = name
+
+
+def _neediest(missing: np.ndarray, labels: Sequence[int]) -> int:
+    """Choose the part that misses these labels most, and book them there."""
+    weight = np.bincount(labels, minlength=missing.shape[1])
+    relative = missing / np.maximum(missing.sum(axis=0), 1e-9)
+    need, room = (relative * weight).sum(axis=1), missing.sum(axis=1)
+    best = max(range(len(missing)), key=lambda part: (round(need[part], 9), room[part]))
+    missing[best] -= weight
+    return best
+
+
+def _draw(group: str, purpose: str, seed: int) -> float:
+    """Draw a number in 0..1 that belongs to a group."""
+    digest = hashlib.sha256(f"{seed} {purpose} {group}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
+
+
+def _refuse_empty(dataset: Dataset, index: pl.DataFrame) -> None:
+    have = dict(index.group_by("part").len().iter_rows())
+    for part in _CUT:
+        if not have.get(part):
+            raise DataError(
+                f"{dataset.name}: {len(index):,} images are too few for three parts; "
+                f"`{part}` would be empty",
+                hint="add images, or ask for larger shares: --set data.valid=0.3",
+            )

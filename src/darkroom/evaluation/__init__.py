@@ -1,0 +1,1 @@
+"""Anything that predicts, and a Dataset, become an Evaluation."""

@@ -1,0 +1,156 @@
+"""`evaluate`: a Run and a part of its Dataset become an Evaluation."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from darkroom.backend import keras
+from darkroom.data.dataset import Dataset
+from darkroom.data.pixels import Images, load_images
+from darkroom.decision import Decision, decide
+from darkroom.evaluation.evaluation import Evaluation, EvaluationRecord, open_evaluation
+from darkroom.evaluation.intervals import Rate
+from darkroom.evaluation.metrics import Metrics, measure
+from darkroom.evaluation.predict import predict_images
+from darkroom.evaluation.report import write_report
+from darkroom.problem import Problem, Promise, judge
+from darkroom.records import to_json
+from darkroom.storage import write_file
+from darkroom.training.run import Run, open_run
+from darkroom.workspace import Workspace
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
+
+def evaluate(
+    run: Run | str | Path,
+    *,
+    part: str = "test",
+    problem: Problem | None = None,
+    workspace: Workspace | None = None,
+) -> Evaluation:
+    """Measure a run on a part of its dataset, with error bars.
+
+    A look at the test part is counted in the ledger before anything is computed.
+
+    Args:
+        run: A run, its path or its name.
+        part: `test`, `valid` or `train`.
+        problem: The numbers to reach; they are held against the intervals.
+        workspace: Where runs are found by name.
+
+    Returns:
+        Metrics with 95 % intervals, a table of predictions and an HTML report; everything is
+        computed in float32, whatever precision trained.
+
+    Raises:
+        ArtifactError: The run is open, damaged, or has no weights.
+        DataError: The part is missing, or an image changed since the dataset was opened.
+    """
+    run = run if isinstance(run, Run) else open_run(run, workspace=workspace)
+    run.best  # noqa: B018 - a run without weights is refused before the look is counted
+    dataset, problem = run.dataset, problem or Problem()
+    images = load_images(dataset, part, run.record.preprocess)
+    fingerprint = dataset.fingerprint(part)
+    looks = _count_look(run, fingerprint) if part == "test" else 0
+    probabilities = predict_images(run, images)
+    decision = Decision(task=run.record.task)
+    metrics = measure(probabilities, images.targets, run.record.classes, decision)
+    record = EvaluationRecord(
+        run=run.name,
+        dataset=dataset.name,
+        part=part,
+        part_fingerprint=fingerprint,
+        looks=looks,
+        task=run.record.task,
+        classes=run.record.classes,
+        decision=decision,
+        problem=problem,
+        promises=judge_problem(problem, metrics),
+        backend=keras.backend.backend(),
+    )
+    table = _predictions(dataset, images, probabilities, record)
+    return _store(run, record, metrics, table)
+
+
+def judge_problem(problem: Problem, metrics: Metrics) -> tuple[Promise, ...]:
+    """Hold every number of the Problem against what was measured; undefined rates are undecided.
+
+    Raises:
+        RecipeError: A floor names a class that does not exist.
+    """
+    rates: list[tuple[str, float, Rate]] = []
+    if problem.goal is not None:
+        measured = {
+            "accuracy": metrics.accuracy,
+            "balanced-accuracy": metrics.balanced_accuracy,
+            "macro-f1": metrics.macro_f1,
+        }
+        rates.append((problem.metric, problem.goal, measured[problem.metric]))
+    recalls = {each.name: each.recall for each in metrics.classes}
+    problem.check_classes(tuple(recalls))
+    rates += [(f"recall of {name}", floor, recalls[name]) for name, floor in problem.floors.items()]
+    return tuple(
+        judge(
+            name,
+            wanted=wanted,
+            measured=rate.value or 0.0,
+            low=rate.low or 0.0,
+            high=1.0 if rate.high is None else rate.high,
+        )
+        for name, wanted, rate in rates
+    )
+
+
+def _count_look(run: Run, fingerprint: str) -> int:
+    run.workspace.record_event("look", subject=fingerprint, by=run.name)
+    return len(run.workspace.events("look", subject=fingerprint))
+
+
+def _predictions(
+    dataset: Dataset,
+    images: Images,
+    probabilities: Float[np.ndarray, "images classes"],
+    record: EvaluationRecord,
+) -> pl.DataFrame:
+    decided = decide(probabilities, record.decision)
+    names = np.array(record.classes, dtype=object)
+    truth = images.targets > 0.5
+    return pl.DataFrame(
+        {
+            "image": dataset.part(record.part)["image"],
+            "labels": [names[row].tolist() for row in truth],
+            "predicted": [names[row].tolist() for row in decided.chosen],
+            "correct": (truth == decided.chosen).all(axis=1),
+            "confidence": decided.probabilities.max(axis=1),
+            "probabilities": decided.probabilities.tolist(),
+        },
+        schema_overrides={
+            "labels": pl.List(pl.String),
+            "predicted": pl.List(pl.String),
+            "confidence": pl.Float32,
+            "probabilities": pl.List(pl.Float32),
+        },
+    )
+
+
+def _store(
+    run: Run, record: EvaluationRecord, metrics: Metrics, predictions: pl.DataFrame
+) -> Evaluation:
+    workspace = run.workspace
+    name = workspace.next_name("evaluation", f"{run.name}-{record.part}")
+    parents = (run.manifest.as_parent(), run.dataset.as_parent())
+    parquet = io.BytesIO()
+    predictions.write_parquet(parquet)
+    with workspace.stage("evaluation", name, made_by="evaluate", parents=parents) as staging:
+        write_file(staging / "evaluation.json", to_json(record))
+        write_file(staging / "metrics.json", to_json(metrics))
+        write_file(staging / "predictions.parquet", parquet.getvalue())
+        write_report(staging / "report.html", name, run, record, metrics, predictions)
+    return open_evaluation(workspace.folder("evaluation") / name)

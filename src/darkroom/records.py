@@ -1,0 +1,262 @@
+"""Frozen records and their text: JSON and TOML in both directions, versions, hashes, overrides.
+
+A record is a frozen msgspec Struct. One that lies on a disk by itself carries two class variables:
+`SCHEMA`, its version, and `UPGRADES`, which maps an old version to the function that lifts a
+document of that version to the next. What comes in is text; what goes out is a checked record.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NoReturn, TypeVar, cast, get_args
+
+import msgspec
+import tomli_w
+
+from darkroom.errors import ArtifactError, DarkroomError, RecipeError, nearest
+
+R = TypeVar("R", bound=msgspec.Struct)
+Document = dict[str, Any]
+Upgrade = Callable[[Document], Document]
+
+_PATH = re.compile(r" - at `\$\.?([^`]*)`$")
+_UNKNOWN = re.compile(r"unknown field `([^`]*)`")
+
+
+def to_json(record: msgspec.Struct) -> bytes:
+    """Write a record as indented JSON with sorted keys and its schema version.
+
+    Raises:
+        ArtifactError: A number is NaN or infinite, which JSON cannot say.
+    """
+    encoded = msgspec.json.encode(_document(record), order="deterministic")
+    return msgspec.json.format(encoded, indent=2) + b"\n"
+
+
+def from_json(
+    text: bytes | str,
+    kind: type[R],
+    *,
+    where: str,
+    error: type[DarkroomError] = ArtifactError,
+) -> R:
+    """Read a record from JSON, lifting an old schema and refusing what is not exactly right.
+
+    Args:
+        text: A JSON object.
+        kind: The record to make.
+        where: The file or argument the text came from, for the error.
+        error: What to raise; settings typed by a user are a RecipeError.
+
+    Raises:
+        DarkroomError: The text is no JSON object, has a key twice, a NaN, an unknown field,
+            a value of the wrong type, or comes from a newer darkroom.
+    """
+
+    def once(pairs: list[tuple[str, Any]]) -> Document:
+        document = dict(pairs)
+        if len(document) < len(pairs):
+            keys = [key for key, _ in pairs]
+            twice = next(key for key in keys if keys.count(key) > 1)
+            raise error(f"{where}: the key `{twice}` stands twice", hint=f"keep one in {where}")
+        return document
+
+    def no_nan(token: str) -> NoReturn:
+        raise error(f"{where}: {token} is not a number", hint=f"write a finite number in {where}")
+
+    try:
+        document = json.loads(text, object_pairs_hook=once, parse_constant=no_nan)
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as broken:
+        raise error(
+            f"{where} is not valid JSON: {broken}", hint=f"restore {where} from a copy"
+        ) from broken
+    return from_document(document, kind, where=where, error=error)
+
+
+def to_toml(record: msgspec.Struct) -> str:
+    """Write a record as TOML with its schema version; fields that are None are left out."""
+    return tomli_w.dumps(_without_none(_document(record)))
+
+
+def from_toml(
+    text: str, kind: type[R], *, where: str, error: type[DarkroomError] = RecipeError
+) -> R:
+    """Read a record from TOML; refuses what `from_json` refuses.
+
+    Raises:
+        DarkroomError: As `from_json`.
+    """
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as broken:
+        raise error(f"{where} is not valid TOML: {broken}", hint=f"mend {where}") from broken
+    return from_document(document, kind, where=where, error=error)
+
+
+def from_document(
+    document: object,
+    kind: type[R],
+    *,
+    where: str,
+    error: type[DarkroomError] = ArtifactError,
+    strict: bool = True,
+) -> R:
+    """Make a record of plain dicts and lists; refuses what `from_json` refuses.
+
+    Args:
+        document: Plain values, with or without a `schema` key.
+        kind: The record to make.
+        where: Where the values came from, for the error.
+        error: What to raise.
+        strict: False also takes numbers and truth values written as text.
+
+    Raises:
+        DarkroomError: As `from_json`.
+    """
+    if not isinstance(document, dict):
+        raise error(
+            f"{where} holds a {type(document).__name__}, not a table of fields",
+            hint=f"restore {where} from a copy",
+        )
+    _refuse_non_finite(document, where, error)
+    document = _upgraded(dict(document), kind, where)
+    try:
+        return msgspec.convert(document, kind, strict=strict)
+    except msgspec.ValidationError as wrong:
+        raise _explained(wrong, kind, where, error) from wrong
+
+
+def content_hash(record: msgspec.Struct) -> str:
+    """Name a record by what it says: sha256 of its JSON with sorted keys, 64 hex digits."""
+    encoded = msgspec.json.encode(_document(record), order="deterministic")
+    return hashlib.sha256(encoded).hexdigest()
+
+
+def with_overrides(record: R, settings: Iterable[str], *, where: str = "--set") -> R:
+    """Replace fields by `dotted.name=value`, typed by the record's own fields.
+
+    Args:
+        record: The record to start from; it is not changed.
+        settings: For example `["epochs=3", "optimizer.peak_lr=2e-3"]`. `none` clears a field.
+        where: What the settings are called in an error.
+
+    Raises:
+        RecipeError: A name is unknown (the nearest is named) or a value does not fit its field.
+    """
+    document = cast(Document, msgspec.to_builtins(record))
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not equals:
+            raise RecipeError(
+                f"{where} {setting}: expected name=value", hint=f"{where} {setting}=VALUE"
+            )
+        *tables, field = name.strip().split(".")
+        target: Document = document
+        kind: type[msgspec.Struct] = type(record)
+        for table in tables:
+            target = target.get(table, {})
+            kind = _field_record(kind, table) or kind
+        names = [known.name for known in msgspec.structs.fields(kind)]
+        if not isinstance(target, dict) or field not in names:
+            prefix = "".join(f"{table}." for table in tables)
+            raise RecipeError(
+                f"{where} {setting}: {type(record).__name__} has no field `{name}`",
+                hint=f"did you mean {prefix}{nearest(field, names).strip('`')}?",
+            )
+        target[field] = None if value.strip().lower() == "none" else _parsed(value.strip())
+    return from_document(document, type(record), where=where, error=RecipeError, strict=False)
+
+
+def _parsed(value: str) -> object:
+    if value[:1] in "[{":
+        try:
+            return json.loads(value)
+        except json.JSONDecodeError:
+            return value
+    return value
+
+
+def _document(record: msgspec.Struct) -> Document:
+    document = cast(Document, msgspec.to_builtins(record))
+    _refuse_non_finite(document, type(record).__name__, ArtifactError)
+    schema = getattr(type(record), "SCHEMA", None)
+    return document if schema is None else {"schema": schema, **document}
+
+
+def _without_none(value: object) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_none(inner) for key, inner in value.items() if inner is not None}
+    return value
+
+
+def _refuse_non_finite(value: object, where: str, error: type[DarkroomError]) -> None:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise error(f"{where}: {value} is not a finite number", hint=f"write a number in {where}")
+    inner = value.values() if isinstance(value, dict) else value
+    if isinstance(value, dict | list | tuple):
+        for item in cast(Iterable[object], inner):
+            _refuse_non_finite(item, where, error)
+
+
+def _upgraded(document: Document, kind: type[msgspec.Struct], where: str) -> Document:
+    current: int | None = getattr(kind, "SCHEMA", None)
+    if current is None:
+        return document
+    upgrades: Mapping[int, Upgrade] = getattr(kind, "UPGRADES", {})
+    schema = document.pop("schema", current)
+    if not isinstance(schema, int) or isinstance(schema, bool) or schema < 1:
+        raise ArtifactError(
+            f"{where}: schema {schema!r} is not a version number", hint=f"restore {where}"
+        )
+    if schema > current:
+        raise ArtifactError(
+            f"{where} has schema {schema}; this darkroom reads {kind.__name__} up to {current}",
+            hint="pip install --upgrade darkroom-vision",
+        )
+    for version in range(schema, current):
+        document = upgrades[version](document)
+    return document
+
+
+def _explained(
+    wrong: msgspec.ValidationError,
+    kind: type[msgspec.Struct],
+    where: str,
+    error: type[DarkroomError],
+) -> DarkroomError:
+    text = str(wrong)
+    at = _PATH.search(text)
+    path = at.group(1) if at else ""
+    unknown = _UNKNOWN.search(text)
+    if unknown is None:
+        problem = _PATH.sub("", text)
+        return error(
+            f"{where}: {problem}" + (f" at `{path}`" if path else ""),
+            hint=f"mend `{path or kind.__name__}` in {where}",
+        )
+    owner = kind
+    for step in filter(None, path.split(".")):
+        owner = _field_record(owner, step.split("[")[0]) or owner
+    names = [field.name for field in msgspec.structs.fields(owner)]
+    return error(
+        f"{where}: {owner.__name__} has no field `{unknown.group(1)}`",
+        hint=f"did you mean {nearest(unknown.group(1), names)}?",
+    )
+
+
+def _field_record(kind: type[msgspec.Struct], name: str) -> type[msgspec.Struct] | None:
+    """Find the record type inside a field, also behind `| None` or a tuple."""
+    for field in msgspec.structs.fields(kind):
+        if field.name == name:
+            waiting = [field.type]
+            while waiting:
+                candidate = waiting.pop()
+                if isinstance(candidate, type) and issubclass(candidate, msgspec.Struct):
+                    return candidate
+                waiting.extend(get_args(candidate))
+    return None

@@ -1,0 +1,1 @@
+"""A Recipe and a Dataset become a Run."""

@@ -1,0 +1,122 @@
+"""What a training shows while it runs: a live line on a terminal, a line per epoch elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from darkroom.training.run import Epoch, RunRecord
+
+_REFRESH_S = 0.2
+_LINE_S = 10.0  # without a terminal, epochs that come faster than this share a line
+
+
+class Show(Protocol):
+    """What `fit` tells the outside."""
+
+    def step(self, epoch: int, share: float, logs: dict[str, Any]) -> None:
+        """Take note of a step: the number of finished epochs, and the share of this one."""
+        ...
+
+    def epoch(self, done: Epoch, is_best: bool) -> None:  # noqa: FBT001
+        """Take note of a finished epoch."""
+        ...
+
+
+class Quiet:
+    """Shows nothing."""
+
+    def step(self, epoch: int, share: float, logs: dict[str, Any]) -> None:
+        """Ignore the step."""
+
+    def epoch(self, done: Epoch, is_best: bool) -> None:  # noqa: FBT001
+        """Ignore the epoch."""
+
+
+class Terminal:
+    """A live line with loss, accuracy, images/s and the time left, on standard error.
+
+    Without a terminal it prints a line at most every ten seconds, and one at the end.
+
+    Args:
+        record: The run that begins.
+        images: Training images per epoch.
+    """
+
+    def __init__(self, record: RunRecord, images: int) -> None:
+        self._epochs, self._images = record.recipe.epochs, images
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+        self._shown = self._began = time.monotonic()
+        self._valid = ""
+
+    def __enter__(self) -> Terminal:
+        if sys.stderr.isatty():
+            self._bar, self._task = _training_bar(self._epochs)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def step(self, epoch: int, share: float, logs: dict[str, Any]) -> None:
+        """Move the bar, a few times a second."""
+        now = time.monotonic()
+        if self._bar is None or self._task is None or now - self._shown < _REFRESH_S:
+            return
+        self._shown = now
+        done = epoch + share
+        speed = done * self._images / max(now - self._began, 1e-9)
+        self._bar.update(
+            self._task,
+            completed=done,
+            description=f"epoch {epoch + 1}/{self._epochs}",
+            told=f"loss {float(logs.get('loss', 0)):.3f} · "
+            f"accuracy {float(logs.get('accuracy', 0)):.1%}{self._valid} · {speed:,.0f} images/s",
+        )
+
+    def epoch(self, done: Epoch, is_best: bool) -> None:  # noqa: FBT001
+        """Say what the epoch came to."""
+        self._valid = f" · valid {done.valid_accuracy:.1%}"
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, completed=done.number)
+            return
+        now = time.monotonic()
+        if now - self._shown < _LINE_S and done.number < self._epochs:
+            return
+        self._shown = now
+        left = (now - self._began) / done.number * (self._epochs - done.number)
+        print(  # noqa: T201 - this is the terminal
+            f"  epoch {done.number}/{self._epochs} · loss {done.loss:.3f} · "
+            f"accuracy {done.accuracy:.1%}{self._valid}{' (best)' if is_best else ''} · "
+            f"{done.images_per_s:,.0f} images/s · {left:.0f} s left",
+            file=sys.stderr,
+            flush=True,
+        )
+
+
+def _training_bar(epochs: int) -> tuple[Progress, TaskID]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    bar = Progress(
+        TextColumn("  {task.description}"),
+        BarColumn(bar_width=16),
+        TextColumn("{task.fields[told]}"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    task = bar.add_task("epoch 1", total=epochs, told="")
+    bar.start()
+    return bar, task

@@ -1,0 +1,192 @@
+"""`train`: a Recipe and a Dataset become a Run."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from darkroom.backend import keras
+from darkroom.data.checks import refuse_errors
+from darkroom.data.dataset import Dataset
+from darkroom.data.opening import open_dataset
+from darkroom.data.pixels import load_images
+from darkroom.data.preprocess import Preprocess
+from darkroom.data.split import split_dataset
+from darkroom.findings import Finding
+from darkroom.models.architecture import Architecture
+from darkroom.models.catalog import build_model, network_named
+from darkroom.records import to_json
+from darkroom.storage import read_manifest, write_closed_manifest, write_file
+from darkroom.training.batches import TrainingBatches
+from darkroom.training.devices import choose_device
+from darkroom.training.fit import Watch, compile_model, fit_model, steps_per_call
+from darkroom.training.recipe import Recipe
+from darkroom.training.run import (
+    BEST_WEIGHTS,
+    Epoch,
+    History,
+    Outcome,
+    Run,
+    RunRecord,
+    dump_weights,
+    open_run,
+)
+from darkroom.training.schedules import rate_table
+from darkroom.training.show import Quiet, Terminal
+from darkroom.workspace import Workspace
+
+Announce = Callable[[RunRecord], None]
+
+
+def train(
+    dataset: Dataset | str | Path,
+    recipe: Recipe | None = None,
+    *,
+    despite: Iterable[str] = (),
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    workspace: Workspace | None = None,
+    announce: Announce | None = None,
+) -> Run:
+    """Train a network on a dataset and keep its best weights.
+
+    Args:
+        dataset: A Dataset, or what `open_dataset` opens; split by default shares when it is not.
+        recipe: Every setting; the defaults suit small images.
+        despite: Names of error findings to go on with; they are recorded in the run.
+        callbacks: Your own Keras callbacks; they are called after darkroom's.
+        workspace: Where everything made lies.
+        announce: Called with the run's record before the first step; with it, progress is
+            shown on standard error.
+
+    Returns:
+        The run, closed: history, best weights by validation, and what it was made of.
+
+    Raises:
+        DataError: A check found an error, or an image changed since it was opened.
+        RecipeError: The settings are wrong, or clash with the images.
+        ArtifactError: The disk is full.
+        KeyboardInterrupt: Ctrl-C; the run is closed as interrupted and keeps its best weights.
+    """
+    recipe = recipe or Recipe()
+    network_named(recipe.model)
+    if not isinstance(dataset, Dataset):
+        dataset = open_dataset(dataset, workspace=workspace)
+    if not dataset.is_split:
+        dataset = split_dataset(dataset)
+    despite = tuple(despite)
+    findings = refuse_errors(dataset, despite)
+    dataset.verify_source()
+    record = _plan(dataset, recipe, findings, despite)
+    keras.utils.set_random_seed(recipe.seed)
+    model = build_model(record.architecture, precision=record.device.precision)
+    record = msgspec.structs.replace(record, parameters=model.count_params())
+    images = load_images(dataset, "train", record.preprocess)
+    valid = load_images(dataset, "valid", record.preprocess)
+    batches = TrainingBatches(
+        images,
+        record.preprocess,
+        batch_size=recipe.batch_size,
+        epochs=recipe.epochs,
+        seed=recipe.seed,
+        flip=_flips(recipe, record.preprocess),
+        shift=recipe.augment.shift,
+    )
+    pixels = record.preprocess.height * record.preprocess.width * record.preprocess.channels
+    compile_model(model, record, batches.num_batches, steps_per_call(batches, pixels))
+    path = (workspace or dataset.workspace).begin(
+        "run", dataset.record.name, made_by="train", parents=(dataset.as_parent(),)
+    )
+    _keep(path, record, ())
+    if announce:
+        announce(record)
+
+    def keep(epochs: tuple[Epoch, ...], is_best: bool) -> None:  # noqa: FBT001
+        if is_best:
+            write_file(path / BEST_WEIGHTS, dump_weights(model))
+        _keep(path, record, epochs)
+
+    rates = rate_table(batches.num_batches, recipe.optimizer)
+    with Terminal(record, len(images)) as terminal:
+        watch = Watch(record, len(images), rates, keep, terminal if announce else Quiet())
+        outcome: Outcome = "failed"
+        try:
+            fit_model(model, batches, valid, record, watch, callbacks)
+            outcome = "stopped early" if watch.stopped_early else "finished"
+        except KeyboardInterrupt:
+            outcome = "interrupted"
+            raise
+        finally:
+            best = watch.best.number if watch.best else None
+            _close(path, msgspec.structs.replace(record, outcome=outcome, best_epoch=best))
+    return open_run(path)
+
+
+def _plan(
+    dataset: Dataset, recipe: Recipe, findings: tuple[Finding, ...], despite: tuple[str, ...]
+) -> RunRecord:
+    """Settle everything that follows from the recipe, the images and the machine."""
+    network = network_named(recipe.model)
+    usual = dataset.default_preprocess()
+    preprocess = Preprocess(
+        height=recipe.image_size or usual.height,
+        width=recipe.image_size or usual.width,
+        channels=usual.channels,
+        resize=recipe.resize,
+        scaling=recipe.scaling or network.scaling,
+    )
+    architecture = Architecture(
+        name=network.name,
+        version=network.version,
+        height=preprocess.height,
+        width=preprocess.width,
+        channels=preprocess.channels,
+        classes=len(dataset.classes),
+        task=dataset.task,
+        width_factor=recipe.width,
+        dropout=recipe.dropout,
+        l2=recipe.l2,
+    )
+    packages = ("darkroom-vision", "keras", "numpy", keras.backend.backend())
+    return RunRecord(
+        recipe=recipe,
+        architecture=architecture,
+        preprocess=preprocess,
+        task=dataset.task,
+        classes=dataset.classes,
+        device=choose_device(recipe.precision),
+        parameters=0,
+        versions={"python": platform.python_version(), **{p: _version(p) for p in packages}},
+        findings=tuple(
+            msgspec.structs.replace(found, where=found.where[:20]) for found in findings
+        ),
+        despite=despite,
+        outcome="training",
+    )
+
+
+def _version(package: str) -> str:
+    for name in (package, f"{package}-cpu"):
+        try:
+            return importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return "unknown"
+
+
+def _flips(recipe: Recipe, preprocess: Preprocess) -> bool:
+    """Mirror colour images by default; grey ones are often print, writing or radiographs."""
+    return preprocess.channels == 3 if recipe.augment.flip is None else recipe.augment.flip
+
+
+def _keep(path: Path, record: RunRecord, epochs: tuple[Epoch, ...]) -> None:
+    write_file(path / "history.json", to_json(History(epochs=epochs)))
+    write_file(path / "run.json", to_json(record))
+
+
+def _close(path: Path, record: RunRecord) -> None:
+    write_file(path / "run.json", to_json(record))
+    write_closed_manifest(path, read_manifest(path))

@@ -1,0 +1,222 @@
+"""Where artifacts live: find, list and trace them, and keep the ledger of what happened to them.
+
+A Workspace is a folder: `datasets/`, `runs/`, `evaluations/`, `bundles/`, a `cache/` that may be
+deleted at any time, and `ledger.jsonl`, which is only ever appended to.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import ClassVar
+
+import msgspec
+
+from darkroom.errors import ArtifactError, nearest
+from darkroom.records import from_json, to_json
+from darkroom.storage import (
+    MANIFEST,
+    Kind,
+    Manifest,
+    Parent,
+    append_line,
+    new_manifest,
+    opened,
+    read_manifest,
+    staged,
+)
+
+KINDS: tuple[Kind, ...] = ("dataset", "run", "evaluation", "bundle")
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One line of the ledger: something that happened to an artifact after it was closed."""
+
+    SCHEMA: ClassVar[int] = 1
+
+    event: str  # for example `look`
+    at: str  # ISO 8601, UTC
+    subject: str  # what it happened to: an id or a fingerprint
+    by: str = ""  # the name of the artifact that did it
+    detail: str = ""
+
+
+class Ancestor(msgspec.Struct, frozen=True, kw_only=True):
+    """One step of a lineage."""
+
+    depth: int  # 0 is the artifact that was asked about
+    kind: Kind
+    name: str
+    id: str
+    made_at: str  # empty when the artifact is not in this workspace
+    found: bool
+
+
+class Workspace:
+    """The folder in which everything made lies.
+
+    Args:
+        root: Made when something is first written. Default: DARKROOM_WORKSPACE, else
+            `workspace` in the current folder.
+    """
+
+    def __init__(self, root: Path | str | None = None) -> None:
+        self.root = Path(root or os.environ.get("DARKROOM_WORKSPACE") or "workspace")
+
+    def folder(self, kind: Kind) -> Path:
+        """Where artifacts of a kind lie."""
+        return self.root / f"{kind}s"
+
+    @property
+    def cache(self) -> Path:
+        """What can be deleted at any time and will be made again."""
+        return self.root / "cache"
+
+    @contextlib.contextmanager
+    def stage(
+        self, kind: Kind, name: str, *, made_by: str, parents: tuple[Parent, ...] = ()
+    ) -> Iterator[Path]:
+        """Make a closed artifact: fill the folder that is yielded.
+
+        Raises:
+            ArtifactError: The name is taken, or the disk refuses; nothing is left behind.
+        """
+        target = self.folder(kind) / name
+        with staged(target, new_manifest(kind, name, made_by, parents)) as staging:
+            yield staging
+
+    def begin(
+        self, kind: Kind, stem: str, *, made_by: str, parents: tuple[Parent, ...] = ()
+    ) -> Path:
+        """Begin an open artifact under the next free number, and return its folder."""
+        while True:
+            name = self.next_name(kind, stem)
+            target = self.folder(kind) / name
+            try:
+                opened(target, new_manifest(kind, name, made_by, parents))
+            except ArtifactError:
+                if target.exists():
+                    continue  # another process took the number in between
+                raise
+            return target
+
+    def next_name(self, kind: Kind, stem: str) -> str:
+        """Number an artifact: the lowest `stem-N` above every one that exists."""
+        taken = [
+            int(path.name.removeprefix(f"{stem}-"))
+            for path in self.folder(kind).glob(f"{stem}-*")
+            if path.name.removeprefix(f"{stem}-").isdecimal()
+        ]
+        return f"{stem}-{max(taken, default=0) + 1}"
+
+    def artifacts(self, kind: Kind) -> list[tuple[Path, Manifest]]:
+        """List the artifacts of a kind, the newest first; damaged ones are left out."""
+        found = []
+        for path in self.folder(kind).glob(f"**/{MANIFEST}"):
+            if not any(part.startswith(".staging-") for part in path.parts):
+                with contextlib.suppress(ArtifactError):
+                    found.append((path.parent, read_manifest(path.parent)))
+        return sorted(found, key=lambda pair: (pair[1].made_at, pair[1].name), reverse=True)
+
+    def find(self, text: str | Path, *kinds: Kind) -> Path:
+        """Find an artifact by its path, its name, or the beginning of its name or id.
+
+        Args:
+            text: For example `workspace/runs/photos-1`, `photos-1` or `3f2a`.
+            *kinds: Only these; none means all.
+
+        Raises:
+            ArtifactError: Nothing or more than one thing is meant.
+        """
+        path = Path(text)
+        if (path / MANIFEST).is_file():
+            return path
+        known = [pair for kind in kinds or KINDS for pair in self.artifacts(kind)]
+        words = str(text).strip("/")
+        exact = [path for path, manifest in known if words in (manifest.name, manifest.id)]
+        begun = [
+            path
+            for path, manifest in known
+            if manifest.name.startswith(words) or manifest.id.startswith(words)
+        ]
+        matches = exact or begun
+        if len(matches) == 1:
+            return matches[0]
+        what = " or ".join(kinds or KINDS)
+        if matches:
+            names = ", ".join(str(path) for path in matches[:5])
+            raise ArtifactError(
+                f"`{text}` means {len(matches)} artifacts: {names}", hint="say more"
+            )
+        hint = (
+            f"did you mean {nearest(words, [manifest.name for _, manifest in known])}?"
+            if known
+            else "darkroom train FOLDER"
+        )
+        raise ArtifactError(f"no {what} called `{text}` in {self.root}", hint=hint)
+
+    def find_parent(self, parent: Parent) -> Path:
+        """Find the artifact that another was made from.
+
+        Raises:
+            ArtifactError: It is not in this workspace.
+        """
+        for path, manifest in self.artifacts(parent.kind):
+            if manifest.id == parent.id:
+                return path
+        raise ArtifactError(
+            f"the {parent.kind} {parent.name} is not in {self.root}",
+            hint="set DARKROOM_WORKSPACE to the workspace it was made in",
+        )
+
+    def lineage(self, folder: Path) -> list[Ancestor]:
+        """Walk the parents of an artifact, nearest first; no parents are walked twice.
+
+        Raises:
+            ArtifactError: `folder` is no artifact.
+        """
+        start = read_manifest(folder)
+        by_id = {manifest.id: manifest for kind in KINDS for _, manifest in self.artifacts(kind)}
+        steps: list[Ancestor] = []
+        walked: set[str] = set()
+        waiting = [(0, start.as_parent())]
+        while waiting:
+            depth, parent = waiting.pop()
+            manifest = start if parent.id == start.id else by_id.get(parent.id)
+            steps.append(
+                Ancestor(
+                    depth=depth,
+                    kind=parent.kind,
+                    name=parent.name,
+                    id=parent.id,
+                    made_at=manifest.made_at if manifest else "",
+                    found=manifest is not None,
+                )
+            )
+            if manifest and manifest.id not in walked:
+                walked.add(manifest.id)
+                waiting.extend((depth + 1, above) for above in reversed(manifest.parents))
+        return steps
+
+    def record_event(self, event: str, *, subject: str, by: str = "", detail: str = "") -> None:
+        """Append one event to the ledger, and flush it."""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        record = Event(event=event, at=now, subject=subject, by=by, detail=detail)
+        append_line(self.root / "ledger.jsonl", to_json(record).replace(b"\n", b" "))
+
+    def events(self, event: str, *, subject: str) -> list[Event]:
+        """Read the events of one sort that happened to one thing, oldest first.
+
+        A line that a power cut tore is passed over.
+        """
+        ledger = self.root / "ledger.jsonl"
+        found = []
+        for line in ledger.read_bytes().splitlines() if ledger.exists() else ():
+            with contextlib.suppress(ArtifactError):
+                record = from_json(line, Event, where=str(ledger))
+                if record.event == event and record.subject == subject:
+                    found.append(record)
+        return found
