@@ -64,8 +64,8 @@ def _cooled(
     if decision.temperature == 1.0:
         return probabilities
     logs = np.log(np.clip(probabilities, _SMALLEST, 1.0)) / decision.temperature
-    raised = np.exp(logs)
     if decision.task == "multi-label":
         others = np.log(np.clip(1.0 - probabilities, _SMALLEST, 1.0)) / decision.temperature
-        return np.asarray(raised / (raised + np.exp(others)), np.float32)
+        return np.asarray(np.exp(logs - np.logaddexp(logs, others)), np.float32)
+    raised = np.exp(logs - logs.max(axis=1, keepdims=True))  # a low temperature must not underflow
     return np.asarray(raised / raised.sum(axis=1, keepdims=True), np.float32)

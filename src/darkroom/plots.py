@@ -85,7 +85,7 @@ def learning_curves(
     )
     ends = f"{train[-1]:.3g} in training, {valid[-1]:.3g} in validation" if train else "no epoch"
     return Figure(
-        _dressed(alt.layer(lines, mark).properties(width=300, height=200)),
+        _dressed(alt.layer(lines, mark).properties(width=410, height=240)),
         f"{what} over {len(train)} epochs, at the end {ends}",
     )
 
@@ -107,9 +107,14 @@ def confusion_matrix(counts: Sequence[Sequence[int]], classes: Sequence[str]) ->
         for true, row in enumerate(counts)
         for predicted, count in enumerate(row)
     ]
-    side = max(220, min(560, 36 * len(classes)))
+    side = max(220, min(640, 44 * len(classes)))
     base = alt.Chart(alt.InlineData(values=rows)).encode(
-        x=alt.X("predicted:N", sort=list(classes), title="taken for", axis=alt.Axis(orient="top")),
+        x=alt.X(
+            "predicted:N",
+            sort=list(classes),
+            title="taken for",
+            axis=alt.Axis(orient="top", labelAngle=0 if max(map(len, classes)) <= 4 else -45),
+        ),
         y=alt.Y("true:N", sort=list(classes), title="true class"),
     )
     cells = base.mark_rect(stroke="white").encode(

@@ -58,7 +58,7 @@ def read_project(
     path = Path(folder) / PROJECT_FILE
     project = Project()
     if path.is_file():
-        project = from_toml(path.read_text(), Project, where=str(path), error=RecipeError)
+        project = from_toml(path.read_bytes(), Project, where=str(path), error=RecipeError)
     full = [
         setting if setting.startswith(("data.", "problem.", "recipe.")) else f"recipe.{setting}"
         for setting in settings

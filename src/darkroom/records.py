@@ -25,6 +25,7 @@ Document = dict[str, Any]
 Upgrade = Callable[[Document], Document]
 
 _PATH = re.compile(r" - at `\$\.?([^`]*)`$")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _UNKNOWN = re.compile(r"unknown field `([^`]*)`")
 
 
@@ -71,7 +72,7 @@ def from_json(
 
     try:
         document = json.loads(text, object_pairs_hook=once, parse_constant=no_nan)
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as broken:
+    except (ValueError, RecursionError) as broken:  # also bytes that are no text, a huge number
         raise error(
             f"{where} is not valid JSON: {broken}", hint=f"restore {where} from a copy"
         ) from broken
@@ -84,16 +85,16 @@ def to_toml(record: msgspec.Struct) -> str:
 
 
 def from_toml(
-    text: str, kind: type[R], *, where: str, error: type[DarkroomError] = RecipeError
+    text: bytes | str, kind: type[R], *, where: str, error: type[DarkroomError] = RecipeError
 ) -> R:
-    """Read a record from TOML; refuses what `from_json` refuses.
+    """Read a record from TOML, which is always UTF-8; refuses what `from_json` refuses.
 
     Raises:
         DarkroomError: As `from_json`.
     """
     try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as broken:
+        document = tomllib.loads(text if isinstance(text, str) else text.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as broken:
         raise error(f"{where} is not valid TOML: {broken}", hint=f"mend {where}") from broken
     return from_document(document, kind, where=where, error=error)
 
@@ -123,12 +124,15 @@ def from_document(
             f"{where} holds a {type(document).__name__}, not a table of fields",
             hint=f"restore {where} from a copy",
         )
-    _refuse_non_finite(document, where, error)
+    _refuse_unwritable(document, where, error)
     document = _upgraded(dict(document), kind, where)
     try:
-        return msgspec.convert(document, kind, strict=strict)
+        record = msgspec.convert(document, kind, strict=strict)
     except msgspec.ValidationError as wrong:
         raise _explained(wrong, kind, where, error) from wrong
+    if not strict:
+        _refuse_unwritable(msgspec.to_builtins(record), where, error)  # "nan" was text until now
+    return record
 
 
 def content_hash(record: msgspec.Struct) -> str:
@@ -155,35 +159,50 @@ def with_overrides(record: R, settings: Iterable[str], *, where: str = "--set") 
             raise RecipeError(
                 f"{where} {setting}: expected name=value", hint=f"{where} {setting}=VALUE"
             )
-        *tables, field = name.strip().split(".")
-        target: Document = document
-        kind: type[msgspec.Struct] = type(record)
-        for table in tables:
-            target = target.get(table, {})
-            kind = _field_record(kind, table) or kind
-        names = [known.name for known in msgspec.structs.fields(kind)]
-        if not isinstance(target, dict) or field not in names:
-            prefix = "".join(f"{table}." for table in tables)
-            raise RecipeError(
-                f"{where} {setting}: {type(record).__name__} has no field `{name}`",
-                hint=f"did you mean {prefix}{nearest(field, names).strip('`')}?",
-            )
-        target[field] = None if value.strip().lower() == "none" else _parsed(value.strip())
+        steps = name.strip().split(".")
+        target = _table(document, type(record), steps, f"{where} {setting}")
+        target[steps[-1]] = None if value.strip().lower() == "none" else _parsed(value.strip())
     return from_document(document, type(record), where=where, error=RecipeError, strict=False)
+
+
+def _table(
+    document: Document, kind: type[msgspec.Struct], steps: list[str], where: str
+) -> Document:
+    """Walk a dotted name down to the table that holds its last step."""
+    target: object = document
+    owner: type[msgspec.Struct] | None = kind  # None inside a dict, whose keys are free
+    for depth, step in enumerate(steps):
+        if not isinstance(target, dict):
+            table = ".".join(steps[:depth])
+            raise RecipeError(f"{where}: `{table}` has no fields", hint=f"--set {table}=VALUE")
+        names = [field.name for field in msgspec.structs.fields(owner)] if owner else [step]
+        if step not in names:
+            guess = nearest(step, names)
+            if guess.startswith("`"):
+                guess = f"`{'.'.join([*steps[:depth], guess.strip('`'), *steps[depth + 1 :]])}`"
+            raise RecipeError(
+                f"{where}: {kind.__name__} has no field `{'.'.join(steps)}`",
+                hint=f"did you mean {guess}?",
+            )
+        holder, owner = target, _field_record(owner, step) if owner else None
+        if owner is not None and depth < len(steps) - 1 and holder.get(step) is None:
+            holder[step] = {}  # an optional record that is not there yet
+        target = holder.get(step)
+    return cast(Document, holder)
 
 
 def _parsed(value: str) -> object:
     if value[:1] in "[{":
         try:
             return json.loads(value)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             return value
     return value
 
 
 def _document(record: msgspec.Struct) -> Document:
     document = cast(Document, msgspec.to_builtins(record))
-    _refuse_non_finite(document, type(record).__name__, ArtifactError)
+    _refuse_unwritable(document, type(record).__name__, ArtifactError)
     schema = getattr(type(record), "SCHEMA", None)
     return document if schema is None else {"schema": schema, **document}
 
@@ -191,16 +210,21 @@ def _document(record: msgspec.Struct) -> Document:
 def _without_none(value: object) -> Any:
     if isinstance(value, dict):
         return {key: _without_none(inner) for key, inner in value.items() if inner is not None}
+    if isinstance(value, list | tuple):
+        return [_without_none(inner) for inner in value]
     return value
 
 
-def _refuse_non_finite(value: object, where: str, error: type[DarkroomError]) -> None:
+def _refuse_unwritable(value: object, where: str, error: type[DarkroomError]) -> None:
+    """Refuse what JSON in UTF-8 cannot say: NaN, infinity, half of a surrogate pair."""
     if isinstance(value, float) and not math.isfinite(value):
         raise error(f"{where}: {value} is not a finite number", hint=f"write a number in {where}")
-    inner = value.values() if isinstance(value, dict) else value
+    if isinstance(value, str) and not value.isascii() and _SURROGATE.search(value):
+        raise error(f"{where}: {value!a} is not valid text", hint=f"rename it in {where}")
     if isinstance(value, dict | list | tuple):
+        inner = [*value.keys(), *value.values()] if isinstance(value, dict) else value
         for item in cast(Iterable[object], inner):
-            _refuse_non_finite(item, where, error)
+            _refuse_unwritable(item, where, error)
 
 
 def _upgraded(document: Document, kind: type[msgspec.Struct], where: str) -> Document:

@@ -10,13 +10,14 @@ import contextlib
 import errno
 import fcntl
 import hashlib
+import json
 import os
 import secrets
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import BinaryIO, ClassVar, Literal
 
 import msgspec
 
@@ -25,8 +26,9 @@ from darkroom.records import content_hash, from_json, to_json
 from darkroom.version import __version__
 
 MANIFEST = "manifest.json"
-_STAGING = ".staging-"
-_LOCK = ".writing"
+STAGING = ".staging-"  # how the name of a folder begins that is not an artifact yet
+_LOCK = ".lock"
+_BESIDE = ".new"
 
 Kind = Literal["dataset", "run", "evaluation", "bundle"]
 
@@ -109,21 +111,23 @@ def write_file(path: Path, data: bytes | memoryview) -> None:
     """Write a whole file or nothing: beside the target, flushed, renamed, directory flushed.
 
     Raises:
-        ArtifactError: The disk is full or refuses; what stood at `path` before still stands.
+        ArtifactError: The disk is full or refuses; what stood at `path` before still stands,
+            or all of the new data does.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
+    beside = path.with_name(f".{path.name}{_BESIDE}")
     with disk_errors(path, len(data)):
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with beside.open("wb") as file:
+        _make_folder(path.parent)
+        with _held(beside) as file:
+            try:
+                file.truncate(0)  # what a killed writer left
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            beside.replace(path)
-            sync_folder(path.parent)
-        except BaseException:
-            beside.unlink(missing_ok=True)
-            raise
+                beside.replace(path)
+            except BaseException:
+                beside.unlink(missing_ok=True)
+                raise
+        sync_folder(path.parent)
 
 
 def append_line(path: Path, line: bytes) -> None:
@@ -132,7 +136,7 @@ def append_line(path: Path, line: bytes) -> None:
     A torn last line, left by a power cut, is ended first so that it spoils nothing after it.
     """
     with disk_errors(path, len(line)):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path.parent)
         with path.open("ab+") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             size = file.seek(0, os.SEEK_END)
@@ -154,60 +158,37 @@ def staged(target: Path, manifest: Manifest) -> Iterator[Path]:
     Raises:
         ArtifactError: The target exists already, or the disk refuses.
     """
-    if target.exists():
-        raise _taken(target)
-    with disk_errors(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _remove_leftovers(target.parent)
-        staging = target.parent / f"{_STAGING}{secrets.token_hex(6)}"
-        staging.mkdir()
-    lock = (staging / _LOCK).open("w")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with _staging(target) as staging:
         yield staging
-        (staging / _LOCK).unlink()
         write_closed_manifest(staging, manifest)
-        with disk_errors(target):
-            try:
-                staging.rename(target)
-            except OSError as taken:
-                if taken.errno in (errno.ENOTEMPTY, errno.EEXIST):
-                    raise _taken(target) from taken
-                raise
-            sync_folder(target.parent)
-    finally:
-        lock.close()
-        shutil.rmtree(staging, ignore_errors=True)
-        with contextlib.suppress(OSError):
-            target.parent.rmdir()  # only when nothing is in it: a first artifact that failed
+        _appear(staging, target)
 
 
 def opened(target: Path, manifest: Manifest) -> None:
-    """Begin an open artifact: its folder and a manifest that says so.
+    """Begin an open artifact: its folder and a manifest that says so, both or neither.
 
     Raises:
         ArtifactError: The target exists already, or the disk refuses.
     """
-    with disk_errors(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _remove_leftovers(target.parent)
-        try:
-            target.mkdir()
-        except FileExistsError as taken:
-            raise _taken(target) from taken
-    write_file(target / MANIFEST, to_json(_sealed(manifest)))
+    with _staging(target) as staging:
+        write_file(staging / MANIFEST, to_json(_sealed(manifest)))
+        _appear(staging, target)
 
 
 def write_closed_manifest(folder: Path, manifest: Manifest) -> Manifest:
     """Flush every file of a folder, and write the manifest that names and closes them."""
     content = []
     with disk_errors(folder):
-        for path in _files(folder):
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-            name = path.relative_to(folder).as_posix()
-            content.append(Content(path=name, size_bytes=path.stat().st_size, sha256=digest))
+        for leftover in folder.rglob(f".*{_BESIDE}"):
+            leftover.unlink()  # of a writer that was killed
+        found = _files(folder)
+    for path in found:
+        size_bytes = path.stat().st_size
+        with disk_errors(path, size_bytes), path.open("rb") as file:
+            os.fsync(file.fileno())
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        name = path.relative_to(folder).as_posix()
+        content.append(Content(path=name, size_bytes=size_bytes, sha256=digest))
     closed = msgspec.structs.replace(manifest, state="closed", content=tuple(content))
     closed = _sealed(closed)
     write_file(folder / MANIFEST, to_json(closed))
@@ -229,7 +210,7 @@ def read_manifest(folder: Path) -> Manifest:
             hint="darkroom runs   (or: darkroom bundles)",
         ) from missing
     manifest = from_json(text, Manifest, where=str(path))
-    if manifest.digest != _sealed(manifest).digest:
+    if path.is_symlink() or manifest.digest != _digest_as_written(text):
         raise ArtifactError(
             f"{path} was changed after it was written", hint="restore the folder from a copy"
         )
@@ -300,24 +281,99 @@ def _sealed(manifest: Manifest) -> Manifest:
     return msgspec.structs.replace(manifest, digest=content_hash(blank))
 
 
+def _digest_as_written(text: bytes) -> str:
+    """Hash a manifest by its own fields, before an upgrade adds to an old one."""
+    blank = {**json.loads(text), "digest": ""}
+    return hashlib.sha256(msgspec.json.encode(blank, order="deterministic")).hexdigest()
+
+
 def _taken(target: Path) -> ArtifactError:
     return ArtifactError(f"{target} exists already", hint="choose another name or version")
 
 
+@contextlib.contextmanager
+def _staging(target: Path) -> Iterator[Path]:
+    """Make a folder beside the target that other writers leave alone while this one lives."""
+    staging = target.parent / f"{STAGING}{secrets.token_hex(6)}"
+    lock = staging.with_name(staging.name + _LOCK)
+    with contextlib.ExitStack() as stack:
+        with disk_errors(target):
+            if target.exists():
+                raise _taken(target)
+            _remove_leftovers(target.parent)
+            _make_folder(target.parent)
+            stack.callback(_remove_if_empty, target.parent)
+            stack.enter_context(_held(lock))
+            stack.callback(_discard, staging, lock)
+            staging.mkdir()
+        yield staging
+
+
+def _appear(staging: Path, target: Path) -> None:
+    """Rename a full staging folder to what it was made for, or leave it where it is."""
+    with disk_errors(target):
+        try:
+            staging.rename(target)
+        except OSError as taken:
+            if taken.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                raise _taken(target) from taken
+            raise
+        try:
+            sync_folder(target.parent)
+        except OSError:
+            target.rename(staging)
+            raise
+
+
 def _remove_leftovers(folder: Path) -> None:
     """Remove what killed writers left: staging folders whose lock nobody holds any more."""
-    for leftover in folder.glob(f"{_STAGING}*"):
-        try:
-            with (leftover / _LOCK).open() as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(leftover, ignore_errors=True)
-        except BlockingIOError:
-            continue
-        except OSError:
-            shutil.rmtree(leftover, ignore_errors=True)
+    for lock in folder.glob(f"{STAGING}*{_LOCK}"):
+        with contextlib.suppress(OSError), lock.open("rb+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _discard(lock.with_name(lock.name.removesuffix(_LOCK)), lock)
+
+
+def _discard(staging: Path, lock: Path) -> None:
+    """Remove a staging folder, then its lock: never the other way round."""
+    shutil.rmtree(staging, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        lock.unlink()
+
+
+def _remove_if_empty(folder: Path) -> None:
+    """Remove what was made for a first artifact that failed."""
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+
+
+@contextlib.contextmanager
+def _held(path: Path) -> Iterator[BinaryIO]:
+    """Open a file for this writer alone; what a killed one left is taken over."""
+    while True:
+        with path.open("ab") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if _is_at(path, file):  # else the last holder renamed or removed it
+                yield file
+                return
+
+
+def _is_at(path: Path, file: BinaryIO) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder and those above it, each flushed into its parent."""
+    if not folder.is_dir():
+        _make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        sync_folder(folder.parent)
 
 
 def _free_bytes(path: Path) -> int:
-    while not path.exists() and path != path.parent:
-        path = path.parent
-    return shutil.disk_usage(path).free
+    for folder in (path, *path.parents):
+        with contextlib.suppress(OSError):
+            return shutil.disk_usage(folder).free
+    return 0

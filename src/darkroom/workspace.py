@@ -7,6 +7,7 @@ deleted at any time, and `ledger.jsonl`, which is only ever appended to.
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from darkroom.errors import ArtifactError, nearest
 from darkroom.records import from_json, to_json
 from darkroom.storage import (
     MANIFEST,
+    STAGING,
     Kind,
     Manifest,
     Parent,
@@ -98,16 +100,16 @@ class Workspace:
             try:
                 opened(target, new_manifest(kind, name, made_by, parents))
             except ArtifactError:
-                if target.exists():
-                    continue  # another process took the number in between
-                raise
+                if self.next_name(kind, stem) == name:
+                    raise
+                continue  # another process took the number in between
             return target
 
     def next_name(self, kind: Kind, stem: str) -> str:
         """Number an artifact: the lowest `stem-N` above every one that exists."""
         taken = [
             int(path.name.removeprefix(f"{stem}-"))
-            for path in self.folder(kind).glob(f"{stem}-*")
+            for path in self.folder(kind).glob(f"{glob.escape(stem)}-*")
             if path.name.removeprefix(f"{stem}-").isdecimal()
         ]
         return f"{stem}-{max(taken, default=0) + 1}"
@@ -115,8 +117,9 @@ class Workspace:
     def artifacts(self, kind: Kind) -> list[tuple[Path, Manifest]]:
         """List the artifacts of a kind, the newest first; damaged ones are left out."""
         found = []
-        for path in self.folder(kind).glob(f"**/{MANIFEST}"):
-            if not any(part.startswith(".staging-") for part in path.parts):
+        folder = self.folder(kind)
+        for path in folder.glob(f"**/{MANIFEST}"):
+            if not any(part.startswith(STAGING) for part in path.relative_to(folder).parts):
                 with contextlib.suppress(ArtifactError):
                     found.append((path.parent, read_manifest(path.parent)))
         return sorted(found, key=lambda pair: (pair[1].made_at, pair[1].name), reverse=True)
@@ -132,15 +135,16 @@ class Workspace:
             ArtifactError: Nothing or more than one thing is meant.
         """
         path = Path(text)
-        if (path / MANIFEST).is_file():
-            return path
+        with contextlib.suppress(OSError):  # what is too long for a path may still be mistyped
+            if (path / MANIFEST).is_file():
+                return path
         known = [pair for kind in kinds or KINDS for pair in self.artifacts(kind)]
         words = str(text).strip("/")
         exact = [path for path, manifest in known if words in (manifest.name, manifest.id)]
         begun = [
             path
             for path, manifest in known
-            if manifest.name.startswith(words) or manifest.id.startswith(words)
+            if words and (manifest.name.startswith(words) or manifest.id.startswith(words))
         ]
         matches = exact or begun
         if len(matches) == 1:
@@ -173,7 +177,7 @@ class Workspace:
         )
 
     def lineage(self, folder: Path) -> list[Ancestor]:
-        """Walk the parents of an artifact, nearest first; no parents are walked twice.
+        """Walk the parents of an artifact, each before its own; no parents are walked twice.
 
         Raises:
             ArtifactError: `folder` is no artifact.

@@ -142,7 +142,13 @@ class Dataset:
         """
         if self.task != "single-label":
             raise DataError(f"{self.name} is {self.task}", hint="use dataset.targets(part)")
-        return self.part(part)["labels"].list.first().to_numpy()
+        labels = self.part(part)["labels"].list.first()
+        if labels.null_count():
+            raise DataError(
+                f"the part `{part}` of {self.name} holds images without a label",
+                hint="name the part train, valid or test",
+            )
+        return labels.to_numpy()
 
     def targets(self, part: str) -> Float[np.ndarray, "images classes"]:
         """Give each image's labels as ones in a row of zeros.
@@ -152,7 +158,7 @@ class Dataset:
         """
         labels = self.part(part)["labels"]
         hot = np.zeros((len(labels), len(self.classes)), np.float32)
-        rows = np.repeat(np.arange(len(labels)), labels.list.len().to_numpy())
+        rows = np.repeat(np.arange(len(labels)), labels.list.len().fill_null(0).to_numpy())
         hot[rows, labels.explode().drop_nulls().to_numpy()] = 1.0
         return hot
 
@@ -224,10 +230,10 @@ class Dataset:
             part: Only this part; the ledger counts looks by the test part's fingerprint.
         """
         rows = self.index if part is None else self.part(part)
-        table = rows.select("sha256", "labels", "part").sort("sha256")
+        table = rows.select("sha256", "labels", "part")
+        lines = sorted(f"{sha256} {labels} {of}\n" for sha256, labels, of in table.iter_rows())
         digest = hashlib.sha256(repr((self.task, self.classes)).encode())
-        for sha256, labels, of in table.iter_rows():
-            digest.update(f"{sha256} {labels} {of}\n".encode())
+        digest.update("".join(lines).encode())
         return digest.hexdigest()
 
     def as_parent(self) -> Parent:

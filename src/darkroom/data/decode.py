@@ -95,14 +95,14 @@ def _decode_with_pillow(data: bytes, kind: str) -> UInt8[np.ndarray, "height wid
         upright: Image.Image = ImageOps.exif_transpose(image)
     if upright.mode.startswith("I"):
         return _sixteen_bit(np.asarray(upright))[:, :, None]
-    if upright.mode in ("1", "L"):
-        return np.asarray(upright.convert("L"))[:, :, None]
+    if upright.mode == "F":
+        raise DataError("has floating-point pixels", hint="save it as 8-bit or 16-bit grey")
+    grey = upright.mode in ("1", "L", "LA", "La")
     if upright.has_transparency_data:
-        grey = upright.mode in ("LA", "La")
         over = upright.convert("RGBA")
         white = Image.new("RGBA", over.size, (255, 255, 255, 255))
         upright = Image.alpha_composite(white, over).convert("L" if grey else "RGB")
-    pixels = np.asarray(upright if upright.mode == "L" else upright.convert("RGB"))
+    pixels = np.asarray(upright.convert("L" if grey else "RGB"))
     return pixels[:, :, None] if pixels.ndim == 2 else pixels
 
 

@@ -12,6 +12,7 @@ import polars as pl
 
 from darkroom.data.cache import PixelCache
 from darkroom.data.dataset import INDEX_COLUMNS, Dataset, DatasetRecord, load_dataset, store_dataset
+from darkroom.data.decode import ENDINGS
 from darkroom.data.layout import Layout, class_folders, place_image, read_layout
 from darkroom.data.sources import Listing, Skipped, Source
 from darkroom.data.sources.download import MAX_BYTES
@@ -63,7 +64,7 @@ def open_dataset(
         ArtifactError: The disk is full.
     """
     workspace = workspace or Workspace()
-    if (Path(location) / MANIFEST).is_file():
+    if _is_artifact(Path(location)):
         return load_dataset(Path(location))
     source = locate_source(
         location,
@@ -83,6 +84,13 @@ def open_dataset(
     return dataset
 
 
+def _is_artifact(path: Path) -> bool:
+    try:
+        return (path / MANIFEST).is_file()
+    except OSError:  # no permission: the source says so in its own words
+        return False
+
+
 def _reopened(workspace: Workspace, note: Path, stamp: str) -> Dataset | None:
     """Give the Dataset that was made of the same unchanged source, if it is still there."""
     try:
@@ -96,8 +104,10 @@ def _reopened(workspace: Workspace, note: Path, stamp: str) -> Dataset | None:
 
 def _survey(source: Source, stamp: str, workspace: Workspace) -> Dataset:
     listing = source.listing()
-    layout = read_layout(entry.name for entry in listing.entries)
-    places = {entry.name: place_image(entry.name, layout) for entry in listing.entries}
+    names = [entry.name for entry in listing.entries]
+    # A README beside the folder around everything must not hide that it is one.
+    layout = read_layout([name for name in names if name.lower().endswith(ENDINGS)] or names)
+    places = {name: place_image(name, layout) for name in names}
     wanted = [entry for entry in listing.entries if places[entry.name].ignored is None]
     if not any(places[entry.name].label for entry in wanted):
         raise _no_classes(source, listing)
@@ -167,8 +177,11 @@ def _skipped_table(skipped: Sequence[Skipped]) -> pl.DataFrame:
 
 def _no_classes(source: Source, listing: Listing) -> DataError:
     if not listing.entries:
+        first = next(iter(listing.skipped), None)
+        why = f"; the first file is {first.name} ({first.reason})" if first else ""
         return DataError(
-            f"{source.location} holds no images", hint="name the folder with one folder per class"
+            f"{source.location} holds no images{why}",
+            hint="name the folder with one folder per class",
         )
     return DataError(
         f"{source.location} holds {len(listing.entries):,} files but no folder per class; "

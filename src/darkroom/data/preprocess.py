@@ -130,8 +130,11 @@ def _resized(
     size = (width, height)
     if preprocess.resize == "crop":
         scale = min(image.width / width, image.height / height)
-        left, top = (image.width - scale * width) / 2, (image.height - scale * height) / 2
-        box = (left, top, left + scale * width, top + scale * height)
+        # Rounding may put a corner outside by the last bit, which Pillow refuses.
+        left = max((image.width - scale * width) / 2, 0.0)
+        top = max((image.height - scale * height) / 2, 0.0)
+        right = min(left + scale * width, float(image.width))
+        box = (left, top, right, min(top + scale * height, float(image.height)))
     elif preprocess.resize == "pad":
         scale = max(image.width / width, image.height / height)
         size = (max(round(image.width / scale), 1), max(round(image.height / scale), 1))

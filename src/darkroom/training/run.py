@@ -178,7 +178,7 @@ def open_run(run: str | Path, *, workspace: Workspace | None = None) -> Run:
 
 def dump_weights(model: keras.Model) -> bytes:
     """Write the weights of a model, also those that are not trained, as safetensors."""
-    named = {name: keras.ops.convert_to_numpy(weight) for name, weight in _named(model).items()}
+    named = {name: weight.numpy() for name, weight in _named(model).items()}
     return bytes(save_tensors(named))
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import platform
-from collections.abc import Callable, Iterable, Sequence
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -16,6 +18,7 @@ from darkroom.data.opening import open_dataset
 from darkroom.data.pixels import load_images
 from darkroom.data.preprocess import Preprocess
 from darkroom.data.split import split_dataset
+from darkroom.errors import ArtifactError
 from darkroom.findings import Finding
 from darkroom.models.architecture import Architecture
 from darkroom.models.catalog import build_model, network_named
@@ -80,7 +83,7 @@ def train(
     despite = tuple(despite)
     findings = refuse_errors(dataset, despite)
     dataset.verify_source()
-    record = _plan(dataset, recipe, findings, despite)
+    record = plan(dataset, recipe, findings, despite)
     keras.utils.set_random_seed(recipe.seed)
     model = build_model(record.architecture, precision=record.device.precision)
     record = msgspec.structs.replace(record, parameters=model.count_params())
@@ -100,32 +103,40 @@ def train(
     path = (workspace or dataset.workspace).begin(
         "run", dataset.record.name, made_by="train", parents=(dataset.as_parent(),)
     )
-    _keep(path, record, ())
-    if announce:
-        announce(record)
 
     def keep(epochs: tuple[Epoch, ...], is_best: bool) -> None:  # noqa: FBT001
-        if is_best:
-            write_file(path / BEST_WEIGHTS, dump_weights(model))
-        _keep(path, record, epochs)
+        keep_epoch(path, model, epochs, is_best)
 
     rates = rate_table(batches.num_batches, recipe.optimizer)
     with Terminal(record, len(images)) as terminal:
         watch = Watch(record, len(images), rates, keep, terminal if announce else Quiet())
-        outcome: Outcome = "failed"
-        try:
+        with _growing(path, record, watch):
+            if announce:
+                announce(record)
             fit_model(model, batches, valid, record, watch, callbacks)
-            outcome = "stopped early" if watch.stopped_early else "finished"
-        except KeyboardInterrupt:
-            outcome = "interrupted"
-            raise
-        finally:
-            best = watch.best.number if watch.best else None
-            _close(path, msgspec.structs.replace(record, outcome=outcome, best_epoch=best))
     return open_run(path)
 
 
-def _plan(
+@contextlib.contextmanager
+def _growing(path: Path, record: RunRecord, watch: Watch) -> Iterator[None]:
+    """Keep a run open while the block trains it, and close it however the block ends."""
+    try:
+        write_file(path / "run.json", to_json(record))
+        write_file(path / "history.json", to_json(History()))
+        yield
+    except KeyboardInterrupt:
+        _close(path, record, watch, "interrupted")
+        raise
+    except BaseException:
+        with contextlib.suppress(ArtifactError):  # the disk that failed may fail again
+            _close(path, record, watch, "failed")
+        if watch.best is None:
+            shutil.rmtree(path, ignore_errors=True)  # there is nothing in it to keep
+        raise
+    _close(path, record, watch, "stopped early" if watch.stopped_early else "finished")
+
+
+def plan(
     dataset: Dataset, recipe: Recipe, findings: tuple[Finding, ...], despite: tuple[str, ...]
 ) -> RunRecord:
     """Settle everything that follows from the recipe, the images and the machine."""
@@ -182,11 +193,20 @@ def _flips(recipe: Recipe, preprocess: Preprocess) -> bool:
     return preprocess.channels == 3 if recipe.augment.flip is None else recipe.augment.flip
 
 
-def _keep(path: Path, record: RunRecord, epochs: tuple[Epoch, ...]) -> None:
+def keep_epoch(
+    path: Path,
+    model: keras.Model,
+    epochs: tuple[Epoch, ...],
+    is_best: bool,  # noqa: FBT001
+) -> None:
+    """Write an epoch's history, and its weights when they are the best so far."""
+    if is_best:
+        write_file(path / BEST_WEIGHTS, dump_weights(model))
     write_file(path / "history.json", to_json(History(epochs=epochs)))
-    write_file(path / "run.json", to_json(record))
 
 
-def _close(path: Path, record: RunRecord) -> None:
-    write_file(path / "run.json", to_json(record))
+def _close(path: Path, record: RunRecord, watch: Watch, outcome: Outcome) -> None:
+    best = watch.best.number if watch.best else None
+    closed = msgspec.structs.replace(record, outcome=outcome, best_epoch=best)
+    write_file(path / "run.json", to_json(closed))
     write_closed_manifest(path, read_manifest(path))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import lzma
 import tarfile
 import threading
+import weakref
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -19,9 +21,11 @@ _DAMAGED = (
     zipfile.BadZipFile,
     tarfile.TarError,
     zlib.error,
+    lzma.LZMAError,
     EOFError,
     NotImplementedError,
     KeyError,
+    ValueError,  # a name in no known encoding
 )
 
 
@@ -50,6 +54,8 @@ class ArchiveSource:
         with self._damage("opened"):
             self._zip = zipfile.ZipFile(self.path) if self._is_zip else None
             self._tar = None if self._is_zip else tarfile.open(self.path)  # noqa: SIM115
+        if self._tar:
+            weakref.finalize(self, self._tar.close)
         self._listing: Listing | None = None
         self._member_names: dict[str, str] = {}  # ours -> the archive's own, as in `./cat/1.jpg`
 
@@ -70,7 +76,9 @@ class ArchiveSource:
         with self._damage(f"read at {name}"), self._turn:
             own = self._member_names.get(name, name)
             if self._zip is not None:
-                return self._zip.read(own)
+                # Not more than the table promises: a bomb may hold a thousand times that.
+                with self._zip.open(own) as packed:
+                    return packed.read(self._zip.getinfo(own).file_size)
             member = self._tar.extractfile(own) if self._tar else None
             if member is None:
                 raise KeyError(name)
@@ -124,6 +132,15 @@ class ArchiveSource:
         for member in self._tar or ():
             odd = None if member.isfile() or member.isdir() else "not a regular file"
             yield member.name, member.size, member.isdir(), odd
+        if self._tar:
+            self._refuse_unended(self._tar)
+
+    def _refuse_unended(self, tar: tarfile.TarFile) -> None:
+        """Refuse a tar whose table stops without its end mark: tarfile drops the rest silently."""
+        if tar.fileobj is not None:
+            tar.fileobj.seek(tar.offset)
+            if tar.fileobj.read(tarfile.BLOCKSIZE) != tarfile.NUL * tarfile.BLOCKSIZE:
+                raise tarfile.ReadError("it is damaged or cut short; its end mark is missing")
 
 
 def _refuse_climbing(name: str, archive: Path) -> None:

@@ -44,7 +44,10 @@ def download(
         ServiceError: The server cannot be reached, refuses, sends too much or something else.
         ArtifactError: The disk is full.
     """
-    name = Path(urllib.parse.urlsplit(url).path).name or "download"
+    try:
+        name = Path(urllib.parse.urlsplit(url).path).name or "download"
+    except ValueError as odd:
+        raise ServiceError(f"{url} is not an address: {odd}", hint="check the address") from odd
     target = folder / f"{hashlib.sha256(url.encode()).hexdigest()[:10]}-{name}"
     if not target.exists():
         partial = target.with_name(target.name + ".part")
@@ -59,7 +62,7 @@ def download(
                     f"{url} answered {refused.code} {refused.reason}",
                     hint="check the address, or download the archive yourself and name its path",
                 ) from refused
-            except (OSError, http.client.HTTPException) as failed:
+            except (OSError, http.client.HTTPException, ValueError) as failed:
                 if attempt == _TRIES:
                     raise ServiceError(
                         f"{url} could not be fetched: {failed}",
@@ -83,6 +86,7 @@ def _fetch(url: str, partial: Path, max_bytes: int) -> None:
     try:
         answer = urllib.request.urlopen(request, timeout=_TIMEOUT_S)
     except urllib.error.HTTPError as refused:
+        refused.close()
         if refused.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE and have:
             return  # everything had arrived when the last try broke off
         raise

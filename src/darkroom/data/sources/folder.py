@@ -93,6 +93,8 @@ class FolderSource:
         try:
             if is_system_name(name):
                 reason = "system file"
+            elif item.is_symlink() and not Path(item.path).exists():
+                reason = "broken link"
             elif item.is_symlink() and not Path(item.path).resolve().is_relative_to(self.root):
                 reason = "link out of the folder"
             elif not item.is_file():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from darkroom.data.sources import Source
@@ -35,13 +36,12 @@ def locate_source(
     """
     text = str(location)
     if text.startswith(PREFIX):
-        return ArchiveSource(builtin_archive(text.removeprefix(PREFIX), kept_in, archive=archive))
-    if is_url(text):
+        path = builtin_archive(text.removeprefix(PREFIX), kept_in, archive=archive)
+    elif is_url(text):
         path = download(text, kept_in, sha256=sha256, max_bytes=max_bytes)
     else:
-        path = Path(text).expanduser()
-    if not path.exists():
-        raise DataError(f"{path} does not exist", hint=f"ls {path.parent}")
+        path = Path(text)
+    path = _existing(path)
     if path.is_dir():
         return FolderSource(path)
     if is_archive(path):
@@ -50,3 +50,18 @@ def locate_source(
         f"{path} is neither a folder nor a zip or tar archive",
         hint="name the folder that holds one folder of images per class",
     )
+
+
+def _existing(path: Path) -> Path:
+    try:
+        full = path.expanduser()
+        there = full.exists()
+        str(full.resolve()).encode()
+    except UnicodeEncodeError as odd:
+        printable = os.fsencode(path).decode("utf-8", "backslashreplace")
+        raise DataError(f"the path {printable} is not UTF-8", hint="rename the folder") from odd
+    except (OSError, RuntimeError) as refused:  # RuntimeError: `~name` of nobody, a loop of links
+        raise DataError(f"{path} cannot be read: {refused}", hint="check the path") from refused
+    if not there:
+        raise DataError(f"{path} does not exist", hint=f"ls {path.parent}")
+    return full

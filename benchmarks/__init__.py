@@ -1,0 +1,1 @@
+"""Every figure darkroom claims: one script each, JSON out, the machine named."""

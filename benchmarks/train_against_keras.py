@@ -1,0 +1,106 @@
+"""images/s of a training beside a bare Keras `fit` of the same network, batches and backend.
+
+Bare Keras gets its best case: float arrays in memory, scaled before the clock starts, nothing
+augmented and nothing written. Ours reads the cache, orders and augments by seed and epoch, scales,
+keeps history and weights on the disk. One epoch with its validation per measurement; both sides
+were compiled before. With CIFAR-10 where it lies, else with the built-in digits.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+import darkroom
+from benchmarks.measure import paired, report, seconds, test_data
+from darkroom.backend import keras
+from darkroom.data.pixels import load_images
+from darkroom.data.preprocess import scale_pixels
+from darkroom.models.catalog import build_model
+from darkroom.training import fit, train
+from darkroom.training.batches import TrainingBatches
+from darkroom.training.schedules import rate_table
+from darkroom.training.show import Quiet
+
+PAIRS = 15
+MODELS = ("resnet_tiny", "cnn_deep")
+
+
+def compare(dataset: darkroom.Dataset, model_name: str) -> dict[str, object]:
+    """Measure one network on both sides."""
+    recipe = darkroom.Recipe(model=model_name, epochs=1)
+    record = train.plan(dataset, recipe, (), ())
+    images = load_images(dataset, "train", record.preprocess)
+    valid = load_images(dataset, "valid", record.preprocess)
+    precision = record.device.precision
+    flip = record.preprocess.channels == 3
+    batches = TrainingBatches(
+        images, record.preprocess, batch_size=recipe.batch_size, epochs=1, seed=0, flip=flip,
+        shift=recipe.augment.shift,
+    )  # fmt: skip
+    model = build_model(record.architecture, precision=precision)
+    steps = fit.steps_per_call(batches, images.pixels[0].size)
+    fit.compile_model(model, record, batches.num_batches, steps)
+    folder = Path(tempfile.mkdtemp())
+    rates = rate_table(batches.num_batches, recipe.optimizer)
+
+    def keep(epochs: tuple, is_best: bool) -> None:
+        train.keep_epoch(folder, record, model, epochs, is_best)
+
+    def ours() -> float:
+        watch = fit.Watch(record, len(images), rates, keep, Quiet())
+        return len(images) / seconds(lambda: fit.fit_model(model, batches, valid, record, watch))
+
+    pixels, targets = scaled(images, record.preprocess), images.targets
+    valid_pixels = scaled(valid, record.preprocess)
+    bare = build_model(record.architecture, precision=precision)
+    bare.compile(keras.optimizers.AdamW(1e-3), "categorical_crossentropy", metrics=["accuracy"])
+
+    def theirs() -> float:
+        return len(images) / seconds(
+            lambda: bare.fit(
+                pixels,
+                targets,
+                batch_size=recipe.batch_size,
+                verbose=0,
+                validation_data=(valid_pixels, valid.targets),
+                validation_batch_size=256,
+            )  # fmt: skip
+        )
+
+    ours(), theirs()
+    return {
+        "precision": precision,
+        "images": len(images),
+        "pixels": list(pixels.shape[1:]),
+        "steps_per_call": steps,
+        **paired(ours, theirs, PAIRS),
+    }
+
+
+def scaled(images, preprocess) -> np.ndarray:
+    return scale_pixels(images.take(slice(None)), preprocess)
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        workspace = darkroom.Workspace(folder)
+        archive = test_data() / "cifar10-jpeg.zip"
+        figures: dict[str, object] = {}
+        if archive.exists():
+            cifar = darkroom.open_dataset(archive, workspace=workspace)
+            few = darkroom.split_dataset(cifar, valid=0.1, sample=0.1)
+            figures |= {f"cifar10 {name}": compare(few, name) for name in MODELS}
+        digits = darkroom.open_dataset("builtin:digits", workspace=workspace)
+        figures["digits resnet_tiny"] = compare(darkroom.split_dataset(digits), "resnet_tiny")
+    goals = {
+        f"{name}: at least 0.95 of bare Keras": row["ratio"]["high"] >= 0.95
+        for name, row in figures.items()
+    }
+    report("train_against_keras", figures, goals)
+
+
+if __name__ == "__main__":
+    main()

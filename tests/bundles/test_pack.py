@@ -1,0 +1,180 @@
+"""`pack`: what a bundle holds, that it is proven, and that otherwise nothing is written."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+import numpy as np
+import pytest
+
+import darkroom
+from darkroom import storage
+from darkroom.bundles import pack as packing
+from darkroom.bundles.export.onnx import export_onnx
+from darkroom.bundles.parity import TOLERANCE, prove_parity
+from darkroom.data.pixels import load_images
+from darkroom.decision import Decision
+from darkroom.errors import ArtifactError, GateError, RecipeError
+from darkroom.models.architecture import Architecture
+from darkroom.models.catalog import CATALOG, build_model
+from darkroom.records import from_json
+from darkroom.training.run import dump_weights
+from tests.making import draw_folder
+
+SINGLE = Decision(task="single-label")
+
+
+def bundles_in(workspace):
+    return [path for path in workspace.folder("bundle").rglob("*") if path.is_file()]
+
+
+def test_a_bundle_holds_all_that_production_needs(bundle, run, evaluation):
+    names = {path.name for path in bundle.path.iterdir()}
+    assert names == {"manifest.json", "bundle.json", "model.onnx", "weights.safetensors",
+                     "architecture.json", "golden", "card.md"}  # fmt: skip
+    record = bundle.record
+    assert record.classes == run.record.classes
+    assert record.preprocess == run.record.preprocess
+    assert record.decision == evaluation.record.decision
+    assert record.score.accuracy == evaluation.metrics.accuracy.value
+    assert len(record.golden) == min(16, run.dataset.counts["valid"])
+    text = (bundle.path / "architecture.json").read_bytes()
+    assert from_json(text, Architecture, where="x") == run.record.architecture
+
+
+def test_golden_images_are_of_every_class_and_never_of_the_test_part(bundle, dataset):
+    assert {golden.label for golden in bundle.record.golden} == set(dataset.classes)
+    test_part = {data for data in dataset.read(dataset.part("test"))}
+    for golden in bundle.record.golden:
+        assert (bundle.path / "golden" / golden.file).read_bytes() not in test_part
+
+
+def test_the_card_says_how_good_it_is_and_what_was_not_answered(bundle):
+    card = (bundle.path / "card.md").read_text()
+    assert f"{bundle.record.score.accuracy:.1%}" in card
+    assert "95 % interval" in card
+    assert "not answered" in card
+
+
+@pytest.mark.parametrize("name", sorted(CATALOG))
+@pytest.mark.parametrize("task", ["single-label", "multi-label"])
+def test_every_network_exports_to_what_it_is(name, task, tmp_path):
+    side = max(CATALOG[name].smallest_px, 12)
+    plan = Architecture(name=name, version=CATALOG[name].version, height=side, width=side + 2,
+                        channels=3, classes=4, task=task)  # fmt: skip
+    model = build_model(plan)
+    images = np.random.default_rng(0).uniform(-1, 1, (5, side, side + 2, 3)).astype(np.float32)
+    exported = export_onnx(plan, dump_weights(model), images)
+    (tmp_path / "model.onnx").write_bytes(exported.model)
+    from darkroom.bundles.runtimes import OnnxRuntime
+
+    runtime = OnnxRuntime(tmp_path / "model.onnx")
+    prove_parity(np.asarray(model(images)), runtime.answer(images), Decision(task=task))
+    assert runtime.answer(images[:1]).shape == (1, 4)
+
+
+def test_parity_holds_up_to_the_tolerance_and_not_beyond():
+    answers = np.array([[0.6, 0.4], [0.2, 0.8]], np.float32)
+    proof = prove_parity(answers, answers + np.float32(TOLERANCE / 2), SINGLE)
+    assert proof.same_answers == proof.images == 2
+    assert 0 < proof.largest_difference <= TOLERANCE
+    with pytest.raises(GateError):
+        prove_parity(answers, answers + np.float32(TOLERANCE * 2), SINGLE)
+
+
+def test_another_label_fails_parity_even_within_the_tolerance():
+    near = np.array([[0.50001, 0.49999]], np.float32)
+    with pytest.raises(GateError) as refused:
+        prove_parity(near, near[:, ::-1], SINGLE)
+    assert "0 of 1" in refused.value.problem
+
+
+def test_an_export_that_answers_nothing_fails_parity():
+    answers = np.array([[0.6, 0.4]], np.float32)
+    with pytest.raises(GateError):
+        prove_parity(answers, np.full_like(answers, np.nan), SINGLE)
+
+
+@pytest.fixture
+def chain(workspace, tmp_path):
+    root = draw_folder(tmp_path / "own", per_class=12)
+    recipe = darkroom.Recipe(model="mlp", width=0.05, image_size=12, epochs=1)
+    run = darkroom.train(root, recipe, workspace=workspace)
+    return run, darkroom.evaluate(run)
+
+
+def test_a_broken_export_writes_nothing(chain, workspace, monkeypatch):
+    run, evaluation = chain
+
+    def broken(architecture, weights, images):
+        exported = export_onnx(architecture, weights, images)
+        return type(exported)(model=exported.model, answers=exported.answers[:, ::-1])
+
+    monkeypatch.setattr(packing, "export_onnx", broken)
+    with pytest.raises(GateError):
+        darkroom.pack(run, evaluation)
+    assert bundles_in(workspace) == []
+    assert not list(workspace.folder("bundle").glob("**/.staging-*"))
+
+
+def test_a_full_disk_writes_nothing(chain, workspace, monkeypatch):
+    run, evaluation = chain
+    sync, calls = os.fsync, []
+
+    def full(handle):
+        calls.append(handle)
+        if len(calls) > 6:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return sync(handle)
+
+    monkeypatch.setattr(storage.os, "fsync", full)
+    with pytest.raises(ArtifactError) as refused:
+        darkroom.pack(run, evaluation)
+    monkeypatch.undo()
+    assert "full" in refused.value.problem
+    assert bundles_in(workspace) == []
+
+
+def test_versions_count_up_and_are_never_overwritten(chain, workspace):
+    run, evaluation = chain
+    assert darkroom.pack(run, evaluation).name == "own/0.1.0"
+    assert darkroom.pack(run).name == "own/0.2.0"
+    with pytest.raises(ArtifactError) as taken:
+        darkroom.pack(run, version="0.1.0")
+    assert "exists" in taken.value.problem
+    assert {bundle.name for bundle in darkroom.list_bundles(workspace)} == {
+        "own/0.1.0",
+        "own/0.2.0",
+    }
+
+
+def test_a_run_that_was_never_evaluated_is_not_packed(workspace, tmp_path):
+    root = draw_folder(tmp_path / "own", per_class=12)
+    recipe = darkroom.Recipe(model="mlp", width=0.05, image_size=12, epochs=1)
+    run = darkroom.train(root, recipe, workspace=workspace)
+    with pytest.raises(ArtifactError) as refused:
+        darkroom.pack(run)
+    assert "darkroom evaluate" in refused.value.hint
+
+
+def test_an_evaluation_of_another_run_is_refused(chain, evaluation):
+    with pytest.raises(ArtifactError) as refused:
+        darkroom.pack(chain[0], evaluation)
+    assert evaluation.name in refused.value.problem
+
+
+@pytest.mark.parametrize("name", ["../out", "a/b", "", ".hidden"])
+def test_a_name_that_is_no_folder_name_is_refused(chain, name):
+    with pytest.raises(RecipeError):
+        darkroom.pack(*chain, name=name)
+
+
+def test_the_bundle_answers_as_keras_does_on_images_of_any_kind(bundle, run):
+    images = load_images(run.dataset, "test", run.record.preprocess)
+    from darkroom.evaluation.predict import predict_images
+
+    keras_answers = predict_images(run, images)
+    answers = bundle.predictor.predict_pixels(images.take(slice(None)))
+    ours = np.array([list(answer.probabilities.values()) for answer in answers])
+    np.testing.assert_allclose(ours, keras_answers, atol=TOLERANCE)

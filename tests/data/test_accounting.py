@@ -1,0 +1,227 @@
+"""Nothing is dropped silently: found = used + skipped, and every skipped file stands with a reason.
+
+The controls count the files with the operating system's own walk.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+import warnings
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from darkroom import open_dataset
+from tests.data.packing import write_tar, write_zip
+from tests.making import draw_folder, image_bytes, real_data
+
+
+@pytest.fixture
+def root(tmp_path, workspace) -> Path:
+    """Give two classes with three images each."""
+    return draw_folder(tmp_path / "photos", ("cat", "dog"), 3)
+
+
+def skipped(location: Path) -> dict[str, str]:
+    """Open, check the sum, and give the reason for each file that is not used."""
+    dataset = open_dataset(location)
+    record = dataset.record
+    assert record.found == record.used + len(dataset.skipped)
+    assert record.used == len(dataset.index)
+    assert all(dataset.skipped["reason"].str.len_chars() > 0)
+    return dict(dataset.skipped.iter_rows())
+
+
+def test_where_all_is_well_nothing_is_skipped(root):
+    assert skipped(root) == {}
+
+
+@pytest.mark.parametrize("name", [".hidden.png", "Thumbs.db", ".DS_Store", "desktop.ini"])
+def test_a_file_of_the_system_is_listed(root, name):
+    (root / "cat" / name).write_bytes(image_bytes())
+    assert skipped(root) == {f"cat/{name}": "system file"}
+
+
+@pytest.mark.parametrize("name", [".git", "__MACOSX"])
+def test_a_folder_of_the_system_is_listed(root, name):
+    (root / name).mkdir()
+    (root / name / "inside.png").write_bytes(image_bytes())
+    assert skipped(root) == {f"{name}/": "system folder"}
+
+
+def test_a_link_out_of_the_folder_is_listed(root, tmp_path):
+    (tmp_path / "outside.png").write_bytes(image_bytes("ball", 50))
+    (root / "cat" / "link.png").symlink_to(tmp_path / "outside.png")
+    assert skipped(root) == {"cat/link.png": "link out of the folder"}
+
+
+def test_control_a_link_that_stays_inside_is_an_image(root):
+    (root / "dog" / "link.png").symlink_to(root / "cat" / "000.png")
+    assert skipped(root) == {}
+    assert open_dataset(root).record.used == 7
+
+
+def test_a_link_to_a_folder_is_listed(root):
+    (root / "cat" / "again").symlink_to(root / "dog")
+    assert skipped(root) == {"cat/again": "link to a folder"}
+
+
+@pytest.mark.parametrize("target", ["nothing.png", "../../nothing.png", "loop.png"])
+def test_a_broken_link_is_listed(root, target):
+    (root / "cat" / "loop.png").symlink_to(target)
+    assert skipped(root) == {"cat/loop.png": "broken link"}
+
+
+def test_a_fifo_is_listed_and_not_waited_for(root):
+    os.mkfifo(root / "cat" / "pipe.png")
+    assert skipped(root) == {"cat/pipe.png": "not a regular file"}
+
+
+def test_a_socket_is_listed(root, monkeypatch):
+    monkeypatch.chdir(root / "cat")  # a socket's path has to be short
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("door.png")
+        assert skipped(root) == {"cat/door.png": "not a regular file"}
+
+
+def test_a_name_that_is_not_utf_8_is_listed_in_print(root):
+    Path(os.fsdecode(os.fsencode(root) + b"/cat/caf\xe9.png")).write_bytes(image_bytes())
+    assert skipped(root) == {"cat/caf\\xe9.png": "name is not UTF-8"}
+
+
+@pytest.mark.parametrize("name", ["new\nline.png", "Grüße 你好 🐈.png", "a'b\"c;d.png", "-rf.png"])
+def test_an_odd_name_in_utf_8_is_an_image_like_any_other(root, name):
+    (root / "cat" / name).write_bytes(image_bytes("ball", 50))
+    assert skipped(root) == {}
+    assert f"cat/{name}" in open_dataset(root).index["image"]
+
+
+@pytest.mark.parametrize("name", ["IMAGE.PNG", "image.jpg", "image", "image.txt"])
+def test_an_image_counts_whatever_its_ending(root, name):
+    (root / "cat" / name).write_bytes(image_bytes("ball", 50))
+    assert skipped(root) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("empty.png", b""),
+        ("text.jpg", b"these are words"),
+        ("page.png", b"<html></html>"),
+        ("cut.jpg", image_bytes(kind="JPEG")[:200]),
+        ("cut.png", image_bytes(kind="PNG")[:200]),
+        ("no-ending", image_bytes(kind="PNG")[:200]),
+    ],
+)
+def test_an_unreadable_image_is_listed_as_one(root, name, data):
+    (root / "cat" / name).write_bytes(data)
+    ((listed, reason),) = skipped(root).items()
+    assert listed == f"cat/{name}"
+    assert reason.startswith("unreadable: ")
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "labels.csv", "page.html", "README"])
+def test_a_file_that_never_was_an_image_is_listed_as_such(root, name):
+    (root / "cat" / name).write_text("words")
+    assert skipped(root) == {f"cat/{name}": "not an image"}
+
+
+def test_a_file_larger_than_the_cap_is_listed(root):
+    with (root / "cat" / "huge.bmp").open("wb") as file:
+        file.truncate(256 * 1024 * 1024 + 1)  # sparse: it needs no room
+    assert skipped(root) == {"cat/huge.bmp": "larger than 256 MiB"}
+
+
+def test_an_image_of_too_many_pixels_is_listed(root):
+    Image.new("1", (6000, 6000)).save(root / "cat" / "large.png")
+    (reason,) = skipped(root).values()
+    assert "36,000,000" in reason
+
+
+def members() -> list[tuple[str, bytes]]:
+    return [(f"{label}/{n}.png", image_bytes(label, n)) for label in ("cat", "dog") for n in (1, 2)]
+
+
+def test_the_second_of_two_members_with_one_name_is_listed(tmp_path, workspace):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # zipfile warns about the name
+        archive = write_zip(tmp_path / "p.zip", [*members(), ("cat/1.png", image_bytes("box", 7))])
+    assert skipped(archive) == {"cat/1.png": "twice in the archive"}
+
+
+def test_what_a_mac_adds_to_a_zip_is_listed(tmp_path, workspace):
+    extra = [("__MACOSX/cat/._1.png", b"resource fork"), ("cat/.DS_Store", b"x")]
+    archive = write_zip(tmp_path / "p.zip", [*members(), *extra])
+    assert skipped(archive) == {name: "system file" for name, _ in extra}
+
+
+@pytest.mark.parametrize("write", [write_zip, write_tar])
+def test_unreadable_members_are_listed(tmp_path, workspace, write):
+    ending = ".zip" if write is write_zip else ".tar"
+    extra = [("cat/empty.png", b""), ("cat/text.jpg", b"words"), ("notes.txt", b"words")]
+    listed = skipped(write(tmp_path / f"p{ending}", [*members(), *extra]))
+    assert set(listed) == {name for name, _ in extra}
+
+
+def odd_tree(root: Path, count: int) -> set[str]:
+    """Draw a tree with every sort of trouble; return the names of all its files."""
+    draw = random.Random(7)
+    good = [image_bytes(kind=kind) for kind in ("PNG", "JPEG", "WEBP", "GIF")]
+    for number in range(count):
+        folder = root / draw.choice(["cat", "dog", "cat/indoors"])
+        folder.mkdir(parents=True, exist_ok=True)
+        path = (
+            folder / f"{number}{draw.choice(['.jpg', '.PNG', '', '.txt', chr(10) + '.gif', '你'])}"
+        )
+        trouble = draw.randrange(10)
+        if trouble == 0:
+            path.symlink_to(draw.choice(["/etc/hostname", "nowhere", path.name, ".."]))
+        elif trouble == 1:
+            os.mkfifo(path)
+        elif trouble == 2:
+            path.write_bytes(b"")
+        elif trouble == 3:
+            path.with_name(f".{path.name}").write_bytes(b"hidden")
+        elif trouble == 4:
+            path.write_bytes(draw.choice(good)[:100])
+        elif trouble == 5:
+            path.write_text("words")
+        elif trouble == 6:
+            Path(os.fsdecode(os.fsencode(path) + b"\xff")).write_bytes(good[0])
+        else:
+            path.write_bytes(draw.choice(good))
+    return {
+        os.fsencode(path.relative_to(root)).decode("utf-8", "backslashreplace")
+        for path in root.rglob("*")
+        if path.is_symlink() or not path.is_dir()
+    }
+
+
+def test_of_two_thousand_odd_files_every_one_is_used_or_listed(tmp_path, workspace):
+    everything = odd_tree(tmp_path / "photos", 2000)
+    dataset = open_dataset(tmp_path / "photos")
+    used, listed = set(dataset.index["image"]), set(dataset.skipped["name"])
+    assert not used & listed
+    assert used | listed == everything
+    assert dataset.record.found == len(everything) == 2000
+
+
+def test_control_a_glob_for_known_endings_drops_some_of_them(tmp_path):
+    everything = odd_tree(tmp_path / "photos", 2000)
+    globbed = {
+        path
+        for ending in ("jpg", "png", "gif")
+        for path in (tmp_path / "photos").rglob(f"*.{ending}")
+    }
+    assert len(globbed) < len(everything)
+
+
+@pytest.mark.parametrize("folder", ["dogscats", "sign-digits"])
+def test_of_real_photographs_every_file_is_used_or_listed(workspace, folder):
+    root = real_data(folder)
+    dataset = open_dataset(root)
+    files = sum(path.is_file() for path in root.rglob("*"))
+    assert dataset.record.found == dataset.record.used + len(dataset.skipped) == files

@@ -1,0 +1,334 @@
+"""`open_dataset`: trees, archives of them, and opening again."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from darkroom import Workspace, check_dataset, open_dataset
+from darkroom.errors import ArtifactError, DataError
+from tests.data.packing import TAR_MODES, pack_folder, write_zip
+from tests.making import CLASSES, draw_folder, image_bytes, real_data
+
+ENDINGS = (".zip", *TAR_MODES)
+
+
+def write(root: Path, *names: str) -> Path:
+    """Write one drawn image per name; no two are alike."""
+    for seed, name in enumerate(names):
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(image_bytes("ball", seed))
+    return root
+
+
+def fastai_tree(root: Path) -> Path:
+    """Draw the tree that fast.ai's cats and dogs come in."""
+    for part, count in (("train", 6), ("valid", 3), ("sample/train", 2)):
+        draw_folder(root / part, ("cats", "dogs"), count, seed=len(part))
+    (root / "models").mkdir()
+    return write(root, "test1/1.png", "test1/2.png")
+
+
+def reasons(dataset) -> dict[str, str]:
+    return dict(dataset.skipped.iter_rows())
+
+
+def test_a_folder_per_class_is_opened_without_parts(tmp_path, workspace):
+    dataset = open_dataset(draw_folder(tmp_path / "shapes", per_class=4))
+    assert dataset.classes == CLASSES
+    assert dataset.counts == {"unsplit": 12}
+    assert not dataset.is_split
+
+
+def test_the_index_tells_size_and_channels_of_every_image(tmp_path, workspace):
+    dataset = open_dataset(draw_folder(tmp_path / "shapes", per_class=2))
+    assert set(dataset.index.select("height", "width", "channels").iter_rows()) == {(20, 24, 3)}
+
+
+@pytest.mark.parametrize(
+    "tops",
+    [
+        ("train", "valid", "test"),
+        ("training", "validation", "testing"),
+        ("TRAIN", "VAL", "TEST"),
+        ("Train", "dev", "Test"),
+    ],
+)
+def test_a_tree_of_parts_keeps_them_under_any_usual_name(tmp_path, workspace, tops):
+    for count, top in enumerate(tops, start=2):
+        draw_folder(tmp_path / "data" / top, per_class=count, seed=count)
+    dataset = open_dataset(tmp_path / "data")
+    assert dataset.counts == {"train": 6, "valid": 9, "test": 12}
+    assert dataset.classes == CLASSES
+    assert dataset.is_split
+
+
+def test_fastais_tree_is_read_as_it_is_meant(tmp_path, workspace):
+    dataset = open_dataset(fastai_tree(tmp_path / "dogscats"))
+    assert dataset.classes == ("cats", "dogs")
+    assert dataset.counts == {"train": 12, "valid": 6, "unlabelled": 2}
+
+
+def test_fastais_sample_is_not_counted_twice_and_every_file_of_it_is_named(tmp_path, workspace):
+    skipped = reasons(open_dataset(fastai_tree(tmp_path / "dogscats")))
+    sample = [name for name in skipped if name.startswith("sample/")]
+    assert len(sample) == 4
+
+
+def test_fastais_empty_models_folder_is_named_as_ignored(tmp_path, workspace):
+    assert "models/" in reasons(open_dataset(fastai_tree(tmp_path / "dogscats")))
+
+
+def test_fastais_full_models_folder_is_named_as_ignored(tmp_path, workspace):
+    root = fastai_tree(tmp_path / "dogscats")
+    (root / "models" / "best.h5").write_bytes(b"weights")
+    assert "models/best.h5" in reasons(open_dataset(root))
+
+
+def test_unlabelled_images_have_no_label(tmp_path, workspace):
+    dataset = open_dataset(fastai_tree(tmp_path / "dogscats"))
+    assert dataset.part("unlabelled")["labels"].to_list() == [None, None]
+
+
+def test_a_class_called_train_stays_a_class(tmp_path, workspace):
+    dataset = open_dataset(draw_folder(tmp_path / "vehicles", ("bus", "train"), 3))
+    assert dataset.classes == ("bus", "train")
+    assert dataset.counts == {"unsplit": 6}
+
+
+def test_one_folder_around_everything_changes_nothing(tmp_path, workspace):
+    bare = open_dataset(draw_folder(tmp_path / "bare"))
+    wrapped = open_dataset(draw_folder(tmp_path / "outer" / "photos").parent)
+    assert wrapped.fingerprint() == bare.fingerprint()
+
+
+def test_a_readme_beside_the_folder_around_everything_does_not_hide_it(tmp_path, workspace):
+    draw_folder(tmp_path / "outer" / "photos", per_class=2)
+    (tmp_path / "outer" / "README.txt").write_text("about these photographs")
+    dataset = open_dataset(tmp_path / "outer")
+    assert dataset.classes == CLASSES
+    assert list(reasons(dataset)) == ["README.txt"]
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_an_archive_has_the_fingerprint_of_its_folder(tmp_path, workspace, ending):
+    root = draw_folder(tmp_path / "shapes", per_class=3)
+    archive = pack_folder(root, ending)
+    assert open_dataset(archive).fingerprint() == open_dataset(root).fingerprint()
+
+
+def test_an_archive_of_fastais_tree_has_the_fingerprint_of_its_folder(tmp_path, workspace):
+    root = fastai_tree(tmp_path / "dogscats")
+    archive = pack_folder(root, ".tar.gz")
+    assert open_dataset(archive).fingerprint() == open_dataset(root).fingerprint()
+
+
+def test_control_another_image_gives_another_fingerprint(tmp_path, workspace):
+    root = draw_folder(tmp_path / "shapes", per_class=3)
+    before = open_dataset(root).fingerprint()
+    (root / "ball" / "000.png").write_bytes(image_bytes("ball", 99))
+    assert open_dataset(root).fingerprint() != before
+
+
+def test_control_another_label_gives_another_fingerprint(tmp_path, workspace):
+    root = draw_folder(tmp_path / "shapes", per_class=3)
+    before = open_dataset(root).fingerprint()
+    (root / "ball" / "000.png").rename(root / "box" / "new.png")
+    assert open_dataset(root).fingerprint() != before
+
+
+def test_an_archive_is_read_in_place(tmp_path, workspace):
+    archive = pack_folder(draw_folder(tmp_path / "shapes", per_class=3), ".zip")
+    open_dataset(archive)
+    assert not list(workspace.root.rglob("*.png"))
+
+
+def test_opened_again_unchanged_the_same_dataset_comes_back(tmp_path, workspace):
+    root = draw_folder(tmp_path / "shapes", per_class=3)
+    first, second = open_dataset(root), open_dataset(root)
+    assert first.manifest == second.manifest
+
+
+def test_opened_again_unchanged_no_image_is_read(tmp_path, workspace):
+    root = draw_folder(tmp_path / "shapes", per_class=3)
+    first = open_dataset(root)
+    path = root / "ball" / "000.png"
+    before = path.stat()
+    path.write_bytes(bytes(before.st_size))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert open_dataset(root).name == first.name
+
+
+def change_content(root: Path) -> None:
+    (root / "ball" / "000.png").write_bytes(image_bytes("ball", 99))
+
+
+def add_file(root: Path) -> None:
+    (root / "ball" / "new.png").write_bytes(image_bytes("ball", 99))
+
+
+def remove_file(root: Path) -> None:
+    (root / "ball" / "000.png").unlink()
+
+
+def move_file(root: Path) -> None:
+    (root / "ball" / "000.png").rename(root / "box" / "moved.png")
+
+
+def add_empty_class(root: Path) -> None:
+    (root / "spiral").mkdir()
+
+
+def add_hidden_file(root: Path) -> None:
+    (root / ".hidden").write_text("new")
+
+
+CHANGES = (change_content, add_file, remove_file, move_file, add_empty_class, add_hidden_file)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_any_change_gives_another_dataset(tmp_path, workspace, change):
+    root = draw_folder(tmp_path / "shapes", per_class=3)
+    before = open_dataset(root)
+    change(root)
+    assert open_dataset(root).name != before.name
+
+
+def test_a_touched_file_keeps_the_content(tmp_path, workspace):
+    root = draw_folder(tmp_path / "shapes", per_class=3)
+    before = open_dataset(root)
+    os.utime(root / "ball" / "000.png", ns=(1, 1))
+    assert open_dataset(root).fingerprint() == before.fingerprint()
+
+
+def test_a_dataset_opens_itself(tmp_path, workspace):
+    dataset = open_dataset(draw_folder(tmp_path / "shapes", per_class=3))
+    assert open_dataset(dataset.path).manifest == dataset.manifest
+
+
+def test_a_dataset_that_was_removed_is_made_again(tmp_path, workspace):
+    root = draw_folder(tmp_path / "shapes", per_class=3)
+    before = open_dataset(root)
+    shutil.rmtree(before.path)
+    assert open_dataset(root).fingerprint() == before.fingerprint()
+
+
+def test_the_cache_may_be_deleted_at_any_time(tmp_path, workspace):
+    root = draw_folder(tmp_path / "shapes", per_class=3)
+    before = open_dataset(root)
+    shutil.rmtree(workspace.cache)
+    assert open_dataset(root).name == before.name
+
+
+def test_a_damaged_note_of_what_was_opened_is_passed_over(tmp_path, workspace):
+    root = draw_folder(tmp_path / "shapes", per_class=3)
+    before = open_dataset(root)
+    (note,) = (workspace.cache / "opened").iterdir()
+    note.write_bytes(b"{")
+    assert open_dataset(root).name == before.name
+
+
+def test_the_workspace_is_the_one_that_is_named(tmp_path):
+    workspace = Workspace(tmp_path / "elsewhere")
+    dataset = open_dataset(draw_folder(tmp_path / "shapes", per_class=1), workspace=workspace)
+    assert dataset.path.is_relative_to(workspace.root)
+
+
+def test_a_missing_place_is_named(tmp_path, workspace):
+    with pytest.raises(DataError) as caught:
+        open_dataset(tmp_path / "nowhere")
+    assert str(tmp_path / "nowhere") in caught.value.problem
+
+
+def test_a_file_that_is_no_archive_is_named(tmp_path, workspace):
+    (tmp_path / "photo.jpg").write_bytes(image_bytes(kind="JPEG"))
+    with pytest.raises(DataError) as caught:
+        open_dataset(tmp_path / "photo.jpg")
+    assert str(tmp_path / "photo.jpg") in caught.value.problem
+
+
+@pytest.mark.parametrize("text", ["~nobody-of-that-name/photos", "x" * 5000])
+def test_an_impossible_path_is_a_data_error(workspace, text):
+    with pytest.raises(DataError):
+        open_dataset(text)
+
+
+def test_a_folder_whose_name_is_not_utf_8_is_a_data_error(tmp_path, workspace):
+    root = draw_folder(Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9")), per_class=1)
+    with pytest.raises(DataError) as caught:
+        open_dataset(root)
+    assert "caf\\xe9" in caught.value.problem
+
+
+def test_an_empty_folder_holds_no_images(tmp_path, workspace):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError) as caught:
+        open_dataset(tmp_path / "empty")
+    assert str(tmp_path / "empty") in caught.value.problem
+
+
+def test_where_everything_is_skipped_the_first_file_and_its_reason_are_named(tmp_path, workspace):
+    write(tmp_path / "photos", ".hidden/1.png", "cat/.2.png")
+    with pytest.raises(DataError) as caught:
+        open_dataset(tmp_path / "photos")
+    assert ".hidden/" in caught.value.problem
+
+
+def test_images_without_folders_are_no_classes(tmp_path, workspace):
+    with pytest.raises(DataError) as caught:
+        open_dataset(write(tmp_path / "flat", "1.png", "2.png"))
+    assert "1.png" in caught.value.problem
+    assert "folder" in caught.value.hint
+
+
+def test_where_no_image_is_readable_the_first_is_named_with_its_reason(tmp_path, workspace):
+    write(tmp_path / "photos", "cat/1.png")
+    (tmp_path / "photos" / "cat" / "1.png").write_bytes(b"")
+    with pytest.raises(DataError) as caught:
+        open_dataset(tmp_path / "photos")
+    assert "cat/1.png" in caught.value.problem
+    assert "0 bytes" in caught.value.problem
+
+
+def test_a_failed_opening_leaves_no_artifact(tmp_path, workspace):
+    (tmp_path / "photos" / "cat").mkdir(parents=True)
+    (tmp_path / "photos" / "cat" / "1.png").write_bytes(b"")
+    with pytest.raises(DataError):
+        open_dataset(tmp_path / "photos")
+    assert not workspace.folder("dataset").exists()
+
+
+def test_a_class_folder_without_images_is_remembered(tmp_path, workspace):
+    root = draw_folder(tmp_path / "shapes", per_class=2)
+    (root / "spiral").mkdir()
+    assert open_dataset(root).record.empty_classes == ("spiral",)
+
+
+def test_a_dataset_damaged_in_the_workspace_is_not_opened(tmp_path, workspace):
+    dataset = open_dataset(draw_folder(tmp_path / "shapes", per_class=2))
+    (dataset.path / "index.parquet").write_bytes(b"nothing")
+    with pytest.raises(ArtifactError) as caught:
+        open_dataset(dataset.path)
+    assert "index.parquet" in caught.value.problem
+
+
+def test_real_flowers_have_their_known_duplicates(workspace):
+    dataset = open_dataset(real_data("flowers"))
+    assert len(dataset.classes) == 5
+    assert dataset.record.used == 4317
+    assert dataset.index["sha256"].n_unique() == 4317 - 6
+    assert not [found for found in check_dataset(dataset) if found.severity == "error"]
+
+
+def test_two_archives_of_one_name_are_two_datasets(tmp_path, workspace):
+    for folder, seed in (("one", 1), ("two", 2)):
+        (tmp_path / folder).mkdir()
+        members = [(f"{label}/1.png", image_bytes(label, seed)) for label in CLASSES]
+        write_zip(tmp_path / folder / "photos.zip", members)
+    first = open_dataset(tmp_path / "one" / "photos.zip")
+    second = open_dataset(tmp_path / "two" / "photos.zip")
+    assert first.name != second.name

@@ -1,0 +1,171 @@
+"""The Problem and its verdict, and the darkroom.toml that holds it."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from importlib import resources
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from darkroom.errors import RecipeError
+from darkroom.problem import PROJECT_FILE, ErrorCost, Problem, Questions, init, judge
+from darkroom.project import DataSettings, Project, read_project
+from darkroom.training.recipe import Augment, Optimizer, Recipe
+
+shares = st.floats(0, 1)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [
+        (0.91, 0.97, "met"),
+        (0.90, 0.97, "met"),
+        (0.85, 0.95, "undecided"),
+        (0.85, 0.90, "undecided"),
+        (0.80, 0.89, "missed"),
+    ],
+)
+def test_a_promise_is_judged_by_its_whole_interval(low, high, verdict):
+    assert judge("accuracy", wanted=0.9, measured=0.88, low=low, high=high).verdict == verdict
+
+
+@given(wanted=shares, limits=st.tuples(shares, shares).map(sorted), more=shares)
+def test_asking_for_more_never_makes_a_promise_better(wanted, limits, more):
+    low, high = limits
+    order = ("met", "undecided", "missed")
+    easy, hard = (
+        judge("accuracy", wanted=goal, measured=low, low=low, high=high).verdict
+        for goal in sorted((wanted, more))
+    )
+    assert order.index(easy) <= order.index(hard)
+
+
+@given(shares)
+def test_every_share_in_0_to_1_is_taken(share):
+    assert Problem(goal=share, floors={"ball": share}).goal == share
+
+
+@pytest.mark.parametrize("share", [-0.01, 1.01, 95, float("nan"), float("inf")])
+def test_a_goal_outside_0_to_1_is_refused(share):
+    with pytest.raises(RecipeError, match=r"problem\.goal") as refused:
+        Problem(goal=share)
+    assert str(share) in refused.value.problem
+
+
+def test_a_floor_outside_0_to_1_is_refused_by_its_class():
+    with pytest.raises(RecipeError, match=r"problem\.floors\.ball") as refused:
+        Problem(floors={"box": 0.5, "ball": 95})
+    assert "0.95" in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        Problem(floors={"bal": 0.5}),
+        Problem(costs=(ErrorCost(true="bal", predicted="box", cost=2),)),
+        Problem(costs=(ErrorCost(true="box", predicted="bal", cost=2),)),
+    ],
+    ids=["floor", "true", "predicted"],
+)
+def test_a_class_that_does_not_exist_names_the_nearest(problem):
+    with pytest.raises(RecipeError, match="`bal`") as refused:
+        problem.check_classes(["ball", "box"])
+    assert "`ball`" in refused.value.hint
+
+
+def test_classes_that_exist_are_accepted():
+    costs = (ErrorCost(true="box", predicted="ball", cost=2),)
+    Problem(floors={"ball": 0.5}, costs=costs).check_classes(["ball", "box"])
+
+
+def test_init_writes_a_file_that_says_exactly_the_defaults(tmp_path):
+    path = init(tmp_path / "new")
+    assert path == tmp_path / "new" / PROJECT_FILE
+    assert read_project(folder=tmp_path / "new") == Project()
+
+
+def test_init_does_not_overwrite(tmp_path):
+    path = tmp_path / PROJECT_FILE
+    path.write_text("mine")
+    with pytest.raises(RecipeError, match="exists") as refused:
+        init(tmp_path)
+    assert str(path) in refused.value.problem
+    assert path.read_text() == "mine"
+
+
+def template() -> str:
+    return resources.files("darkroom").joinpath("templates/darkroom.toml").read_text("utf-8")
+
+
+def uncommented(text: str) -> str:
+    """Take the mark away from every line that shows a setting."""
+    return re.sub(r"^# (?=\w+ = )", "", text, flags=re.MULTILINE)
+
+
+TABLES: list[tuple[str, type[msgspec.Struct], set[str]]] = [
+    ("problem", Problem, {"questions"}),
+    ("problem.questions", Questions, set()),
+    ("data", DataSettings, set()),
+    ("recipe", Recipe, {"optimizer", "augment"}),
+    ("recipe.optimizer", Optimizer, set()),
+    ("recipe.augment", Augment, set()),
+]
+
+
+def table_of(text: str, name: str) -> dict[str, object]:
+    table = tomllib.loads(uncommented(text))
+    for step in name.split("."):
+        table = table[step]
+    return table
+
+
+@pytest.mark.parametrize(("name", "kind", "tables"), TABLES)
+def test_the_template_mentions_every_setting_in_its_table(name, kind, tables):
+    fields = {field.name for field in msgspec.structs.fields(kind)}
+    assert set(table_of(template(), name)) == fields
+    assert {inner for inner in fields if isinstance(table_of(template(), name)[inner], dict)} == (
+        tables | ({"floors"} & fields)
+    )
+
+
+def test_a_setting_that_the_template_forgets_would_be_found():
+    text = template().replace("# epochs = ", "# ")
+    assert "epochs" in table_of(template(), "recipe")
+    assert "epochs" not in table_of(text, "recipe")
+
+
+def test_the_template_with_every_line_uncommented_is_a_project(tmp_path):
+    (tmp_path / PROJECT_FILE).write_text(uncommented(template()), encoding="utf-8")
+    project = read_project(folder=tmp_path)
+    assert (project.problem.goal, project.data.source) == (0.9, "photos")
+    assert project.recipe.image_size == 64
+
+
+@pytest.mark.parametrize(("name", "kind"), [(name, kind) for name, kind, _ in TABLES[3:]])
+def test_the_template_shows_the_defaults_of_a_training(name, kind):
+    shown = table_of(template(), name)
+    defaults = msgspec.to_builtins(kind())
+    differing = {
+        key
+        for key, value in shown.items()
+        if not isinstance(value, dict) and defaults[key] is not None and defaults[key] != value
+    }
+    assert differing == set()
+
+
+def test_the_template_changes_nothing_until_a_line_is_uncommented():
+    tables = tomllib.loads(template())
+    assert tables == {
+        "problem": {"questions": {}},
+        "data": {},
+        "recipe": {"optimizer": {}, "augment": {}},
+    }
+
+
+def test_init_makes_the_folder_it_is_given_as_text(tmp_path):
+    assert init(str(tmp_path / "a" / "b")) == Path(tmp_path / "a" / "b" / PROJECT_FILE)

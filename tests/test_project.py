@@ -1,0 +1,149 @@
+"""The project: darkroom.toml, what is typed over it, and the images it names."""
+
+from __future__ import annotations
+
+import pytest
+
+from darkroom.errors import RecipeError
+from darkroom.problem import PROJECT_FILE, Problem
+from darkroom.project import (
+    DataSettings,
+    Project,
+    open_project_data,
+    read_project,
+    split_project_data,
+)
+from darkroom.training.recipe import Augment, Optimizer, Recipe
+from tests.making import CLASSES, draw_folder
+
+WRITTEN = """
+[problem]
+purpose = "Prüfung"
+goal = 0.9
+floors = { "ball" = 0.8 }
+
+[data]
+source = "photos"
+seed = 7
+
+[recipe]
+epochs = 3
+
+[recipe.optimizer]
+peak_lr = 1e-3
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Give a folder with a darkroom.toml."""
+    (tmp_path / PROJECT_FILE).write_bytes(WRITTEN.encode())
+    return tmp_path
+
+
+def test_without_a_file_everything_is_the_default(tmp_path):
+    assert read_project(folder=tmp_path) == Project()
+
+
+def test_the_three_tables_are_read(folder):
+    assert read_project(folder=folder) == Project(
+        problem=Problem(purpose="Prüfung", goal=0.9, floors={"ball": 0.8}),
+        data=DataSettings(source="photos", seed=7),
+        recipe=Recipe(epochs=3, optimizer=Optimizer(peak_lr=1e-3)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("setting", "changed"),
+    [
+        ("epochs=5", {"recipe": Recipe(epochs=5)}),
+        ("recipe.epochs=5", {"recipe": Recipe(epochs=5)}),
+        ("optimizer.name=sgd", {"recipe": Recipe(optimizer=Optimizer(name="sgd"))}),
+        ("augment.flip=false", {"recipe": Recipe(augment=Augment(flip=False))}),
+        ("data.test=0.3", {"data": DataSettings(test=0.3)}),
+        ("problem.goal=0.9", {"problem": Problem(goal=0.9)}),
+        ("problem.floors.ball=0.8", {"problem": Problem(floors={"ball": 0.8})}),
+    ],
+)
+def test_a_setting_is_laid_over_its_table(setting, changed, tmp_path):
+    assert read_project(settings=[setting], folder=tmp_path) == Project(**changed)
+
+
+def test_what_is_typed_counts_more_than_what_is_written(folder):
+    project = read_project("drawings", ["epochs=5", "data.seed=1"], folder=folder)
+    assert project.data == DataSettings(source="drawings", seed=1)
+    assert project.recipe.epochs == 5
+    assert project.recipe.optimizer.peak_lr == 1e-3
+
+
+@pytest.mark.parametrize(
+    ("setting", "meant"),
+    [
+        ("epoch=5", "recipe.epochs"),
+        ("optimizer.peak=1", "recipe.optimizer.peak_lr"),
+        ("optimiser.peak_lr=1", "recipe.optimizer.peak_lr"),
+        ("data.sources=a", "data.source"),
+        ("problem.gaol=1", "problem.goal"),
+        ("recipe.recipe.epochs=1", "recipe.resize"),
+    ],
+)
+def test_an_unknown_setting_names_the_nearest(setting, meant, tmp_path):
+    with pytest.raises(RecipeError) as refused:
+        read_project(settings=[setting], folder=tmp_path)
+    assert f"`{meant}" in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("epochs=0", "epochs = 0"),
+        ("problem.goal=95", "95"),
+        ("width=nan", "nan"),
+        ("augment.flip=no", "recipe.augment.flip"),
+    ],
+)
+def test_a_setting_outside_its_limits_is_refused(setting, value, tmp_path):
+    with pytest.raises(RecipeError) as refused:
+        read_project(settings=[setting], folder=tmp_path)
+    assert value in refused.value.problem
+
+
+@pytest.mark.parametrize(
+    ("text", "fact"),
+    [
+        (b"[recipe]\nepoch = 3", "epoch"),
+        (b"[recipe]\nepochs = '3'", "recipe.epochs"),
+        (b"[recipe", "TOML"),
+        (b"[problem]\npurpose = '\xff'", "TOML"),
+        (b"[problem]\ngoal = nan", "nan"),
+        (b"[reciep]\nepochs = 3", "reciep"),
+    ],
+)
+def test_a_wrong_file_is_refused_by_its_path_and_what_is_wrong(text, fact, tmp_path):
+    (tmp_path / PROJECT_FILE).write_bytes(text)
+    with pytest.raises(RecipeError) as refused:
+        read_project(folder=tmp_path)
+    assert str(tmp_path / PROJECT_FILE) in refused.value.problem
+    assert fact in refused.value.problem
+
+
+def test_a_project_without_images_says_where_to_name_them(workspace):
+    with pytest.raises(RecipeError, match=PROJECT_FILE) as refused:
+        open_project_data(Project(), workspace)
+    assert "darkroom" in refused.value.hint
+
+
+def test_the_images_of_a_project_are_opened_and_split_as_it_says(workspace, tmp_path):
+    drawn = draw_folder(tmp_path / "shapes", per_class=10)
+    project = Project(data=DataSettings(source=str(drawn), valid=0.3, test=0.3))
+    dataset = split_project_data(project, open_project_data(project, workspace))
+    assert tuple(dataset.classes) == CLASSES
+    assert dataset.counts == {"train": 12, "valid": 9, "test": 9}
+
+
+def test_images_that_are_split_already_stay_so(workspace, tmp_path):
+    drawn = draw_folder(tmp_path / "shapes", per_class=10)
+    project = Project(data=DataSettings(source=str(drawn)))
+    dataset = split_project_data(project, open_project_data(project, workspace))
+    other = Project(data=DataSettings(source=str(drawn), test=0.5))
+    assert split_project_data(other, dataset) is dataset

@@ -1,0 +1,126 @@
+"""Batches: every image once an epoch, in an order and with an augmentation of their own."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from darkroom.data.augment import augment_images, draw_uniform
+from darkroom.data.pixels import Images, load_images
+from darkroom.data.preprocess import Preprocess, scale_pixels
+from darkroom.training.batches import PlainBatches, TrainingBatches
+
+PREPROCESS = Preprocess(height=6, width=5, scaling="bytes")
+
+
+@pytest.fixture
+def images():
+    rng = np.random.default_rng(0)
+    return Images(
+        pixels=rng.integers(0, 256, (23, 6, 5, 3), dtype=np.uint8),
+        rows=np.arange(23)[::-1].copy(),
+        targets=np.eye(23, dtype=np.float32),
+        identities=rng.integers(0, 2**63, 23).astype(np.uint64),
+    )
+
+
+def batches(images, **changes):
+    usual = {"batch_size": 5, "epochs": 3, "seed": 7, "flip": False, "shift": 0.0}
+    return TrainingBatches(images, PREPROCESS, **(usual | changes))
+
+
+def epoch_of(made, epoch):
+    return [made[epoch * made.steps_per_epoch + step] for step in range(made.steps_per_epoch)]
+
+
+def test_an_epoch_holds_every_image_once_with_its_own_target(images):
+    made = batches(images)
+    assert made.num_batches == 15
+    for epoch in range(3):
+        pixels, targets = (
+            np.concatenate(column) for column in zip(*epoch_of(made, epoch), strict=True)
+        )
+        order = targets.argmax(axis=1)
+        assert sorted(order) == list(range(23))
+        np.testing.assert_array_equal(pixels, images.pixels[images.rows[order]])
+
+
+def test_order_is_a_function_of_seed_and_epoch(images):
+    first, second = epoch_of(batches(images), 0), epoch_of(batches(images), 1)
+    assert not np.array_equal(first[0][1], second[0][1])
+    assert not np.array_equal(first[0][1], epoch_of(batches(images, seed=8), 0)[0][1])
+
+
+def test_a_step_is_the_same_whatever_was_asked_before(images):
+    settings = {"flip": True, "shift": 0.4}
+    walked, jumped = batches(images, **settings), batches(images, **settings)
+    steps = [walked[step] for step in range(walked.num_batches)]
+    for step in (11, 2, 14, 2):
+        for one, other in zip(jumped[step], steps[step], strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_augmentation_belongs_to_the_image_not_to_its_neighbours(images):
+    pixels, names = images.pixels, images.identities
+    settings = {"flip": True, "shift": 0.4, "position": (1, 2)}
+    whole = augment_images(pixels, names, **settings)
+    alone = np.concatenate(
+        [augment_images(pixels[[row]], names[[row]], **settings) for row in range(len(pixels))]
+    )
+    np.testing.assert_array_equal(whole, alone)
+    # The control: identities in another order give other images.
+    assert not np.array_equal(whole, augment_images(pixels, names[::-1], **settings))
+
+
+def test_augmentation_changes_with_the_epoch_and_leaves_its_input_alone(images):
+    before = images.pixels.copy()
+    one = augment_images(images.pixels, images.identities, flip=True, shift=0.4, position=(1, 2))
+    other = augment_images(images.pixels, images.identities, flip=True, shift=0.4, position=(1, 3))
+    assert not np.array_equal(one, other)
+    np.testing.assert_array_equal(images.pixels, before)
+
+
+def test_mirroring_alone_gives_each_image_or_its_mirror_about_half_of_the_time():
+    pixels = np.random.default_rng(1).integers(0, 256, (400, 4, 4, 1), dtype=np.uint8)
+    names = np.arange(400, dtype=np.uint64) * np.uint64(977)
+    out = augment_images(pixels, names, flip=True, shift=0.0, position=(0, 0))
+    same = (out == pixels).all(axis=(1, 2, 3))
+    mirrored = (out == pixels[:, :, ::-1]).all(axis=(1, 2, 3))
+    assert (same | mirrored).all()
+    assert 150 < mirrored.sum() < 250
+
+
+def test_a_move_keeps_the_pixels_that_stay_in_view():
+    pixels = np.zeros((64, 8, 8, 1), np.uint8)
+    pixels[:, 4, 4] = 255
+    out = augment_images(pixels, np.arange(64, dtype=np.uint64), flip=False, shift=0.25,
+                         position=(3, 1))  # fmt: skip
+    assert (out.reshape(64, -1).max(axis=1) == 255).all()
+    places = {tuple(np.argwhere(image[:, :, 0] == 255)[0]) for image in out}
+    assert all(2 <= y <= 6 and 2 <= x <= 6 for y, x in places)
+    assert len(places) > 10
+
+
+def test_draws_are_uniform_and_unrelated_between_counters():
+    names = np.arange(20_000, dtype=np.uint64)
+    one, other = draw_uniform(names, 1, 2), draw_uniform(names, 1, 3)
+    assert 0 <= one.min() < 0.01
+    assert 0.99 < one.max() < 1
+    assert abs(one.mean() - 0.5) < 0.01
+    assert abs(np.corrcoef(one, other)[0, 1]) < 0.03
+
+
+def test_plain_batches_are_the_part_in_order(images):
+    plain = PlainBatches(images, PREPROCESS, batch_size=10)
+    assert plain.num_batches == 3
+    pixels = np.concatenate([plain[step][0] for step in range(3)])
+    np.testing.assert_array_equal(pixels, scale_pixels(images.take(slice(None)), PREPROCESS))
+
+
+def test_a_part_is_loaded_in_the_order_of_its_index(dataset):
+    preprocess = Preprocess(height=12, width=12)
+    loaded = load_images(dataset, "valid", preprocess)
+    again = load_images(dataset, "valid", preprocess)
+    assert len(loaded) == dataset.counts["valid"]
+    np.testing.assert_array_equal(loaded.targets.argmax(axis=1), dataset.label_indices("valid"))
+    np.testing.assert_array_equal(loaded.take(slice(None)), again.take(slice(None)))

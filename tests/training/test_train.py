@@ -1,0 +1,244 @@
+"""`train`: what a run holds, how it ends, and that it can be repeated."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+import darkroom
+from darkroom import storage
+from darkroom.backend import keras
+from darkroom.errors import ArtifactError, DataError, RecipeError
+from darkroom.models.architecture import Architecture
+from darkroom.models.catalog import build_model
+from darkroom.storage import read_manifest
+from darkroom.training.fit import _optimizer
+from darkroom.training.recipe import Optimizer
+from darkroom.training.run import BEST_WEIGHTS
+from tests.making import draw_folder
+
+QUICK = darkroom.Recipe(model="mlp", width=0.05, image_size=12, epochs=2, batch_size=16)
+
+
+class Raise(keras.callbacks.Callback):
+    """Raises after a number of epochs."""
+
+    def __init__(self, error: BaseException, after: int) -> None:
+        super().__init__()
+        self.error, self.after = error, after
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch + 1 == self.after:
+            raise self.error
+
+
+class First(keras.callbacks.Callback):
+    """Raises after the first step."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        raise ZeroDivisionError
+
+
+@pytest.fixture
+def few(workspace, tmp_path):
+    root = draw_folder(tmp_path / "few", per_class=16)
+    return darkroom.split_dataset(darkroom.open_dataset(root, workspace=workspace))
+
+
+def recipe(**changes):
+    return msgspec.structs.replace(QUICK, **changes)
+
+
+def test_a_run_is_closed_with_history_and_weights(run):
+    assert read_manifest(run.path).state == "closed"
+    assert [epoch.number for epoch in run.history] == [1, 2, 3]
+    assert run.record.outcome == "finished"
+    assert run.weights()
+    assert run.dataset.is_split
+
+
+def test_a_run_names_its_device_and_that_no_gpu_is_no_error(run):
+    device = run.record.device
+    assert device.kind in ("cpu", "gpu")
+    assert device.name
+    assert device.backend == keras.backend.backend()
+    assert device.kind.upper() in str(device)
+
+
+def test_the_kept_weights_are_those_of_the_best_epoch(few):
+    seen = []
+
+    class Keep(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            seen.append((logs["val_accuracy"], -logs["val_loss"], self.model.get_weights()))
+
+    run = darkroom.train(few, recipe(epochs=6), callbacks=[Keep()])
+    best = max(range(6), key=lambda epoch: seen[epoch][:2])
+    assert run.record.best_epoch == best + 1
+    for (_, kept), then in zip(sorted(run.weights().items()), seen[best][2], strict=True):
+        np.testing.assert_array_equal(kept, then)
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(few):
+    one, two, other = (
+        darkroom.train(few, recipe(model="cnn_dropout", seed=seed)).path / BEST_WEIGHTS
+        for seed in (3, 3, 4)
+    )
+    assert one.read_bytes() == two.read_bytes()
+    assert one.read_bytes() != other.read_bytes()
+
+
+def test_history_is_on_the_disk_after_every_epoch(few, workspace):
+    lengths = []
+
+    class Look(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            history = next(workspace.folder("run").glob("*/history.json"))
+            lengths.append(len(json.loads(history.read_text())["epochs"]))
+
+    darkroom.train(few, recipe(epochs=3), callbacks=[Look()])
+    assert lengths == [1, 2, 3]
+
+
+def test_patience_stops_a_run_that_gets_no_better(few):
+    run = darkroom.train(few, recipe(epochs=30, patience=2, optimizer=Optimizer(peak_lr=1e-9)))
+    assert run.record.outcome == "stopped early"
+    assert len(run.history) == run.best.number + 2
+
+
+def test_ctrl_c_closes_the_run_and_keeps_its_best_weights(few, workspace):
+    with pytest.raises(KeyboardInterrupt):
+        darkroom.train(few, recipe(epochs=9), callbacks=[Raise(KeyboardInterrupt(), after=2)])
+    run = darkroom.open_run(darkroom.list_runs(workspace)[0].path)
+    assert run.record.outcome == "interrupted"
+    assert len(run.history) == 2
+    assert darkroom.evaluate(run).metrics.images == few.counts["test"]
+
+
+def test_ctrl_c_in_the_first_epoch_leaves_a_run_that_says_it_has_no_weights(few, workspace):
+    class Now(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        darkroom.train(few, QUICK, callbacks=[Now()])
+    run = darkroom.open_run(darkroom.list_runs(workspace)[0].path)
+    with pytest.raises(ArtifactError) as none:
+        darkroom.evaluate(run)
+    assert "first epoch" in none.value.problem
+    assert not workspace.events("look", subject=few.fingerprint("test"))
+
+
+def test_an_error_before_the_first_epoch_leaves_no_run(few, workspace):
+    with pytest.raises(ZeroDivisionError):
+        darkroom.train(few, QUICK, callbacks=[First()])
+    assert darkroom.list_runs(workspace) == []
+    assert not list(workspace.folder("run").iterdir())
+
+
+def test_an_error_later_keeps_what_was_learned(few, workspace):
+    with pytest.raises(ZeroDivisionError):
+        darkroom.train(few, QUICK, callbacks=[Raise(ZeroDivisionError(), after=1)])
+    assert darkroom.open_run(darkroom.list_runs(workspace)[0].path).record.outcome == "failed"
+
+
+@pytest.mark.parametrize("fine", [4, 5, 7, 9])
+def test_a_full_disk_is_one_error_and_leaves_no_run(few, workspace, monkeypatch, fine):
+    sync, calls = os.fsync, []
+
+    def full(handle):
+        calls.append(handle)
+        if len(calls) > fine:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return sync(handle)
+
+    monkeypatch.setattr(storage.os, "fsync", full)
+    with pytest.raises(ArtifactError) as refused:
+        darkroom.train(few, QUICK)
+    monkeypatch.undo()
+    assert "full" in refused.value.problem
+    assert "DARKROOM_WORKSPACE" in refused.value.hint
+    assert not list(workspace.folder("run").glob("*"))
+
+
+def test_an_unknown_model_names_the_nearest_before_anything_is_read():
+    with pytest.raises(RecipeError) as unknown:
+        darkroom.train("no such folder", darkroom.Recipe(model="resnet_tinny"))
+    assert "resnet_tiny" in unknown.value.hint
+
+
+def test_an_error_finding_stops_it_unless_named_and_is_recorded(workspace, tmp_path):
+    root = draw_folder(tmp_path / "leaky", per_class=10)
+    (root / "ball" / "zero.png").write_bytes(b"")
+    with pytest.raises(DataError) as refused:
+        darkroom.train(root, QUICK, workspace=workspace)
+    assert "--despite unreadable" in refused.value.hint
+    assert "zero.png" in refused.value.problem
+    run = darkroom.train(root, QUICK, workspace=workspace, despite=["unreadable"])
+    assert run.record.despite == ("unreadable",)
+    assert run.record.findings[0].name == "unreadable"
+
+
+def test_a_source_that_changed_after_opening_is_named(few, tmp_path):
+    changed = Path(few.record.location) / few.part("train")["image"][0]
+    changed.write_bytes((Path(few.record.location) / "box" / "000.png").read_bytes() + b" ")
+    with pytest.raises(DataError) as refused:
+        darkroom.train(few, QUICK)
+    assert few.part("train")["image"][0] in refused.value.problem
+
+
+def test_precision_is_the_recipes_and_evaluation_is_float32(few):
+    run = darkroom.train(few, recipe(precision="bfloat16"))
+    assert run.record.device.precision == "bfloat16"
+    assert {weight.dtype for weight in run.weights().values()} == {np.dtype("float32")}
+    assert run.model().dtype_policy.name == "float32"
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw", "rmsprop", "adadelta"])
+def test_every_optimizer_trains_and_follows_its_schedule(few, optimizer):
+    settings = Optimizer(name=optimizer, peak_lr=1e-3)
+    run = darkroom.train(few, recipe(optimizer=settings))
+    assert run.history[-1].learning_rate < settings.peak_lr
+    assert np.isfinite(run.history[-1].loss)
+
+
+def test_decay_spares_biases_and_norms():
+    model = build_model(Architecture(name="resnet_tiny", version=1, height=8, width=8, channels=1,
+                                     classes=2, task="single-label"))  # fmt: skip
+    optimizer = _optimizer(model, darkroom.Recipe().optimizer, 10)
+    optimizer.build(model.trainable_variables)
+    for weight in model.trainable_variables:
+        assert optimizer._use_weight_decay(weight) == (len(weight.shape) > 1)
+
+
+def test_the_command_stopped_by_ctrl_c_exits_with_130_and_says_how_to_go_on(tmp_path):
+    root = draw_folder(tmp_path / "shapes", per_class=30)
+    workspace = tmp_path / "workspace"
+    command = subprocess.Popen(
+        [Path(sys.executable).parent / "darkroom", "train", root, "--set", "epochs=100000",
+         "--set", "model=mlp", "--set", "image_size=8"],
+        env={**os.environ, "DARKROOM_WORKSPACE": str(workspace)},
+        stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    until = time.monotonic() + 90
+    while not list(workspace.glob("runs/*/weights/best.safetensors")) and time.monotonic() < until:
+        time.sleep(0.1)
+    time.sleep(0.5)
+    command.send_signal(signal.SIGINT)
+    _, words = command.communicate(timeout=60)
+    assert command.returncode == 130
+    assert "darkroom evaluate" in words
+    assert "Traceback" not in words
+    run = darkroom.list_runs(darkroom.Workspace(workspace))[0]
+    assert run.outcome == "interrupted"
+    assert run.epochs >= 1
