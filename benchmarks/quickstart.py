@@ -23,7 +23,7 @@ def main() -> None:
         accuracies = []
         for seed in range(SEEDS):
             split = darkroom.split_dataset(digits, seed=seed)
-            run = darkroom.train(split, darkroom.Recipe(seed=seed))
+            run = darkroom.train(split, darkroom.Recipe(seed=seed, epochs=20))
             accuracies.append(darkroom.evaluate(run).metrics.accuracy.value)
         first = darkroom.list_bundles(darkroom.Workspace(f"{folder}/0"))[0].score
     figures = {

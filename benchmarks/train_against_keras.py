@@ -37,9 +37,14 @@ def compare(dataset: darkroom.Dataset, model_name: str) -> dict[str, object]:
     precision = record.device.precision
     flip = record.preprocess.channels == 3
     batches = TrainingBatches(
-        images, record.preprocess, batch_size=recipe.batch_size, epochs=1, seed=0, flip=flip,
+        images,
+        record.preprocess,
+        batch_size=recipe.batch_size,
+        epochs=1,
+        seed=0,
+        flip=flip,
         shift=recipe.augment.shift,
-    )  # fmt: skip
+    )
     model = build_model(record.architecture, precision=precision)
     steps = fit.steps_per_call(batches, images.pixels[0].size)
     fit.compile_model(model, record, batches.num_batches, steps)
@@ -67,7 +72,7 @@ def compare(dataset: darkroom.Dataset, model_name: str) -> dict[str, object]:
                 verbose=0,
                 validation_data=(valid_pixels, valid.targets),
                 validation_batch_size=256,
-            )  # fmt: skip
+            )
         )
 
     ours(), theirs()
@@ -91,7 +96,7 @@ def main() -> None:
         figures: dict[str, object] = {}
         if archive.exists():
             cifar = darkroom.open_dataset(archive, workspace=workspace)
-            few = darkroom.split_dataset(cifar, valid=0.1, sample=0.1)
+            few = darkroom.split_dataset(cifar, valid=0.1, sample=0.04)
             figures |= {f"cifar10 {name}": compare(few, name) for name in MODELS}
         digits = darkroom.open_dataset("builtin:digits", workspace=workspace)
         figures["digits resnet_tiny"] = compare(darkroom.split_dataset(digits), "resnet_tiny")

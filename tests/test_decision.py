@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,6 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from darkroom.decision import Decision, decide
+from darkroom.errors import RecipeError
+from darkroom.records import from_json, to_json
 
 ANY_TEMPERATURE = st.floats(0.01, 100)
 
@@ -141,3 +145,28 @@ def test_a_batch_of_no_images_gives_no_answers():
     decided = decide(np.zeros((0, 3), np.float32), single(temperature=2.0))
     assert decided.chosen.shape == (0, 3)
     assert decided.abstained.shape == (0,)
+
+
+@pytest.mark.parametrize(
+    ("field", "rule", "value"),
+    [
+        ("temperature", {"temperature": 0.0}, "0.0"),
+        ("temperature", {"temperature": -1.5}, "-1.5"),
+        ("temperature", {"temperature": math.nan}, "nan"),
+        ("temperature", {"temperature": math.inf}, "inf"),
+        ("thresholds[1]", {"thresholds": (0.5, 1.01)}, "1.01"),
+        ("thresholds[0]", {"thresholds": (-0.01, 0.5)}, "-0.01"),
+        ("thresholds[0]", {"thresholds": (math.nan,)}, "nan"),
+        ("abstain_below", {"abstain_below": 90.0}, "90.0"),
+        ("abstain_below", {"abstain_below": -0.1}, "-0.1"),
+    ],
+)
+def test_a_rule_that_cannot_be_is_refused_by_its_field_and_value(field, rule, value):
+    with pytest.raises(RecipeError) as refused:
+        multi(**rule)
+    assert f"decision.{field} = {value}" in refused.value.problem
+
+
+def test_control_the_ends_of_every_range_are_taken_and_come_back():
+    rule = multi(temperature=1e-9, thresholds=(0.0, 1.0), abstain_below=1.0)
+    assert from_json(to_json(rule), Decision, where="decision.json") == rule

@@ -49,6 +49,12 @@ def test_all_names_are_listed_in_order_when_none_is_near():
     assert nearest("zzz", ["width", "epochs", "seed"]) == "one of epochs, seed, width"
 
 
+def test_at_most_eight_names_are_listed_and_the_others_counted():
+    names = [f"name{number}" for number in range(1, 10)]
+    assert nearest("zzz", names) == f"one of {', '.join(names[:8])} and 1 more"
+    assert nearest("zzz", names[:8]) == f"one of {', '.join(names[:8])}"
+
+
 @given(st.lists(st.text("abcdef", min_size=1), min_size=1, unique=True))
 def test_a_known_name_is_nearest_to_itself(names):
     assert nearest(names[0], names) == f"`{names[0]}`"

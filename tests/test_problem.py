@@ -63,6 +63,28 @@ def test_a_floor_outside_0_to_1_is_refused_by_its_class():
     assert "0.95" in refused.value.hint
 
 
+@pytest.mark.parametrize("cost", [-0.5, float("nan"), float("inf")])
+def test_a_negative_cost_is_refused_by_its_place_and_value(cost):
+    costs = tuple(ErrorCost(true="a", predicted="b", cost=each) for each in (0, 2, cost))
+    with pytest.raises(RecipeError) as refused:
+        Problem(costs=costs)
+    assert f"problem.costs[2].cost = {cost}" in refused.value.problem
+
+
+@pytest.mark.parametrize("field", ["latency_ms", "images_per_s"])
+@pytest.mark.parametrize("value", [0.0, -20.0, float("nan"), float("inf")])
+def test_a_speed_that_is_not_above_zero_is_refused_by_its_field_and_value(field, value):
+    with pytest.raises(RecipeError) as refused:
+        Problem(**{field: value})
+    assert f"problem.{field} = {value}" in refused.value.problem
+
+
+def test_control_a_cost_of_nothing_and_a_small_speed_are_taken():
+    free = ErrorCost(true="a", predicted="b", cost=0)
+    problem = Problem(costs=(free,), latency_ms=0.1, images_per_s=0.1)
+    assert (problem.costs, problem.latency_ms, problem.images_per_s) == ((free,), 0.1, 0.1)
+
+
 @pytest.mark.parametrize(
     "problem",
     [

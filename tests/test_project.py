@@ -79,12 +79,12 @@ def test_what_is_typed_counts_more_than_what_is_written(folder):
 @pytest.mark.parametrize(
     ("setting", "meant"),
     [
-        ("epoch=5", "recipe.epochs"),
-        ("optimizer.peak=1", "recipe.optimizer.peak_lr"),
-        ("optimiser.peak_lr=1", "recipe.optimizer.peak_lr"),
+        ("epoch=5", "epochs"),
+        ("optimizer.peak=1", "optimizer.peak_lr"),
+        ("optimiser.peak_lr=1", "optimizer.peak_lr"),
         ("data.sources=a", "data.source"),
         ("problem.gaol=1", "problem.goal"),
-        ("recipe.recipe.epochs=1", "recipe.resize"),
+        ("recipe.recipe.epochs=1", "resize"),
     ],
 )
 def test_an_unknown_setting_names_the_nearest(setting, meant, tmp_path):
@@ -99,7 +99,7 @@ def test_an_unknown_setting_names_the_nearest(setting, meant, tmp_path):
         ("epochs=0", "epochs = 0"),
         ("problem.goal=95", "95"),
         ("width=nan", "nan"),
-        ("augment.flip=no", "recipe.augment.flip"),
+        ("augment.flip=no", "augment.flip"),
     ],
 )
 def test_a_setting_outside_its_limits_is_refused(setting, value, tmp_path):

@@ -15,6 +15,7 @@ import msgspec
 import pytest
 
 from darkroom import storage
+from darkroom.disk import write_file
 from darkroom.errors import ArtifactError
 from darkroom.records import to_json
 from darkroom.storage import (
@@ -25,10 +26,9 @@ from darkroom.storage import (
     read_manifest,
     verified,
     write_closed_manifest,
-    write_file,
 )
 from darkroom.workspace import KINDS, Workspace
-from tests.test_storage import Disk, below, in_children
+from tests.failing_disk import Disk, below, in_children
 
 
 def make(
@@ -112,6 +112,33 @@ def test_an_open_artifact_keeps_its_id_when_it_is_closed(workspace):
     assert verified(path, "run").id == begun.id
 
 
+COMMANDS: dict[Kind, str] = {
+    "dataset": "darkroom check SOURCE",
+    "run": "darkroom train",
+    "evaluation": "darkroom evaluate",
+    "bundle": "darkroom pack",
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("damage", ["open", "missing", "changed"])
+def test_a_hint_names_the_command_of_the_kind_and_not_the_verb_that_was_called(
+    kind, damage, workspace
+):
+    path = workspace.begin(kind, "photos", made_by="verb")
+    write_file(path / "record.json", b"content")
+    if damage != "open":
+        write_closed_manifest(path, read_manifest(path))
+    if damage == "missing":
+        (path / "record.json").unlink()
+    if damage == "changed":
+        (path / "record.json").write_bytes(b"Content")
+    with pytest.raises(ArtifactError) as refused:
+        verified(path, kind)
+    assert COMMANDS[kind] in refused.value.hint
+    assert "verb" not in refused.value.hint
+
+
 def test_an_artifact_of_another_kind_is_refused(bundle_path):
     with pytest.raises(ArtifactError, match="is a bundle, not a run"):
         verified(bundle_path, "run")
@@ -131,6 +158,40 @@ def test_artifacts_are_listed_the_newest_first(workspace):
         )
         write_closed_manifest(path, manifest)
     assert [manifest.name for _, manifest in workspace.artifacts("run")] == ["c", "b", "a"]
+
+
+def names_of(workspace: Workspace) -> list[str]:
+    return [manifest.name for _, manifest in workspace.artifacts("run")]
+
+
+def test_artifacts_made_within_one_second_are_listed_the_newest_first(workspace):
+    for name in ("b", "c", "a"):
+        make(workspace, "run", name)
+    assert names_of(workspace) == ["a", "c", "b"]
+
+
+def test_the_time_is_written_with_microseconds(bundle_path):
+    made_at = read_manifest(bundle_path).made_at
+    assert made_at == datetime.fromisoformat(made_at).isoformat(timespec="microseconds")
+
+
+def test_of_one_time_the_higher_number_is_listed_first(workspace):
+    names = ["x-9", "x-10", "x-1", "x-100", "x", "1-x"]
+    for name in names:
+        path = make(workspace, "run", name)
+        manifest = msgspec.structs.replace(read_manifest(path), made_at="2026-01-01T00:00:00+00:00")
+        write_closed_manifest(path, manifest)
+    assert names_of(workspace) == ["x-100", "x-10", "x-9", "x-1", "x", "1-x"]
+    assert sorted(names, reverse=True) != names_of(workspace)  # letter by letter x-9 is last
+
+
+def test_an_id_that_is_given_is_kept_and_others_are_drawn(workspace):
+    with workspace.stage("dataset", "photos", made_by="open", identity="5" * 32):
+        pass
+    assert read_manifest(workspace.folder("dataset") / "photos").id == "5" * 32
+    drawn = {read_manifest(make(workspace, "run", name)).id for name in ("a", "b")}
+    assert len(drawn) == 2
+    assert {len(each) for each in drawn} == {32}
 
 
 def test_damaged_and_unfinished_artifacts_are_not_listed(workspace):
@@ -357,6 +418,16 @@ def test_a_beginning_that_means_two_artifacts_names_them(workspace):
     with pytest.raises(ArtifactError, match="`photos` means 2") as refused:
         workspace.find("photos")
     assert all(str(path) in refused.value.problem for path in paths)
+    assert str(paths[1]) in refused.value.hint
+
+
+def test_what_the_hint_names_is_found(workspace):
+    for name in ("photos-1", "photos-2"):
+        make(workspace, "run", name)
+    with pytest.raises(ArtifactError) as refused:
+        workspace.find("photos")
+    example = refused.value.hint.rpartition("for example: ")[2]
+    assert workspace.find(example) == Path(example)
 
 
 @pytest.mark.parametrize("text", ["photso-1", "", "/", "a" * 5000])
@@ -441,6 +512,22 @@ def test_an_event_keeps_newlines_and_every_letter(workspace):
     detail = 'two\nlines, "quotes", \u2028, ü and \x00'
     workspace.record_event("look", subject="a", detail=detail)
     assert [event.detail for event in workspace.events("look", subject="a")] == [detail]
+
+
+def test_an_event_is_one_line_of_compact_json(workspace):
+    workspace.record_event("look", subject="a", detail="two\nlines,  two  blanks")
+    (line,) = (workspace.root / "ledger.jsonl").read_bytes().splitlines()
+    document = json.loads(line)
+    assert line == json.dumps(document, separators=(",", ":"), sort_keys=True).encode()
+    assert document["detail"] == "two\nlines,  two  blanks"
+
+
+def test_an_event_that_was_written_with_blanks_is_still_read(workspace):
+    workspace.record_event("look", subject="a", by="new")
+    ledger = workspace.root / "ledger.jsonl"
+    old = json.dumps(json.loads(ledger.read_bytes()) | {"by": "old"}, indent=2).replace("\n", " ")
+    ledger.write_bytes(old.encode() + b"\n" + ledger.read_bytes())
+    assert [event.by for event in workspace.events("look", subject="a")] == ["old", "new"]
 
 
 def test_the_ledger_is_only_appended_to(workspace):

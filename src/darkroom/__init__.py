@@ -9,12 +9,15 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+from darkroom.errors import missing_extra
 from darkroom.version import __version__ as __version__
 
 # The same names stand in `__init__.pyi`, for editors and type checkers; a test compares the two.
 _HOMES = {
     "CATALOG": "models.catalog",
+    "Architecture": "models.architecture",
     "ArtifactError": "errors",
+    "Augment": "training.recipe",
     "Bundle": "bundles.bundle",
     "DarkroomError": "errors",
     "DataError": "errors",
@@ -24,6 +27,7 @@ _HOMES = {
     "Finding": "findings",
     "GateError": "errors",
     "MissingExtra": "errors",
+    "Optimizer": "training.recipe",
     "Prediction": "bundles.prediction",
     "Predictor": "bundles.predictor",
     "Preprocess": "data.preprocess",
@@ -44,7 +48,7 @@ _HOMES = {
     "open_evaluation": "evaluation.evaluation",
     "open_run": "training.run",
     "pack": "bundles.pack",
-    "quickstart": "quickstart",
+    "quickstart": "first_minute",
     "split_dataset": "data.split",
     "train": "training.train",
 }
@@ -60,12 +64,7 @@ def __getattr__(name: str) -> Any:
     except ModuleNotFoundError as missing:
         if (missing.name or "").partition(".")[0] == "darkroom":
             raise
-        from darkroom.errors import MissingExtra
-
-        raise MissingExtra(
-            f"darkroom.{name} needs the package {missing.name}, which is not installed",
-            hint="pip install 'darkroom-vision[train]'",
-        ) from missing
+        raise missing_extra(missing, f"darkroom.{name}") from missing
     value = getattr(module, name)
     globals()[name] = value
     return value

@@ -23,11 +23,14 @@ from darkroom.evaluation.evaluate import evaluate as evaluate
 from darkroom.evaluation.evaluation import Evaluation as Evaluation
 from darkroom.evaluation.evaluation import open_evaluation as open_evaluation
 from darkroom.findings import Finding as Finding
+from darkroom.first_minute import quickstart as quickstart
+from darkroom.models.architecture import Architecture as Architecture
 from darkroom.models.catalog import CATALOG as CATALOG
 from darkroom.models.catalog import build_model as build_model
 from darkroom.problem import Problem as Problem
 from darkroom.problem import init as init
-from darkroom.quickstart import quickstart as quickstart
+from darkroom.training.recipe import Augment as Augment
+from darkroom.training.recipe import Optimizer as Optimizer
 from darkroom.training.recipe import Recipe as Recipe
 from darkroom.training.run import Run as Run
 from darkroom.training.run import list_runs as list_runs

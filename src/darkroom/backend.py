@@ -7,6 +7,7 @@ Keras writes that file itself on its first import.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sys
 import tempfile
@@ -38,6 +39,8 @@ def _quiet() -> Iterator[None]:
 # These have to stand before the import: both libraries read them while loading.
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# It warns of "retracing" when one process predicts with several networks, as it should here.
+logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 with _quiet():
     import keras

@@ -6,10 +6,13 @@ answers applies it through `decide`.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
 import numpy as np
+
+from darkroom.errors import RecipeError
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
@@ -26,6 +29,20 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     temperature: float = 1.0  # > 0; above 1 softens the probabilities
     thresholds: tuple[float, ...] = ()  # multi-label: one per class, 0..1; empty means 0.5 each
     abstain_below: float = 0.0  # 0..1; no label is chosen when the best probability is lower
+
+    def __post_init__(self) -> None:
+        if not 0 < self.temperature < math.inf:
+            raise RecipeError(
+                f"decision.temperature = {self.temperature}: a temperature is above 0",
+                hint="write 1.0 to leave the probabilities as they are",
+            )
+        shares = {f"thresholds[{row}]": share for row, share in enumerate(self.thresholds)}
+        for name, share in {**shares, "abstain_below": self.abstain_below}.items():
+            if not 0 <= share <= 1:
+                raise RecipeError(
+                    f"decision.{name} = {share}: a probability lies in 0..1",
+                    hint=f"write {share / 100:g} for {share:g} %",
+                )
 
 
 class Decided(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,6 +8,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+_LISTED = 8  # names in a hint; more are no help
+
 
 class DarkroomError(Exception):
     """Something the user can mend.
@@ -50,6 +52,24 @@ class ServiceError(DarkroomError):
     """A machine, server or engine could not be reached or refused."""
 
 
+_SETS = {"jax": "gpu", "openvino": "openvino", "torch": None}
+
+
+def missing_extra(missing: ModuleNotFoundError, what: str) -> MissingExtra:
+    """Say which install set holds a package that is not there.
+
+    Args:
+        missing: What Python said.
+        what: The command or name that needed it.
+    """
+    package = (missing.name or "a package").partition(".")[0]
+    named = _SETS.get(package, "train")
+    return MissingExtra(
+        f"{what} needs the package {package}, which is not installed",
+        hint=f"pip install 'darkroom-vision[{named}]'" if named else f"pip install {package}",
+    )
+
+
 def nearest(name: str, names: Iterable[str]) -> str:
     """Say which known name was probably meant, as the end of a hint.
 
@@ -58,8 +78,12 @@ def nearest(name: str, names: Iterable[str]) -> str:
         names: Everything that would have been accepted.
 
     Returns:
-        The nearest name in backticks, or the list of all of them when none is near.
+        The nearest name in backticks, or the first eight of all when none is near, and how many
+        more there are.
     """
     known = sorted(names)
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"`{close[0]}`" if close else "one of " + ", ".join(known)
+    if close:
+        return f"`{close[0]}`"
+    more = f" and {len(known) - _LISTED:,} more" if len(known) > _LISTED else ""
+    return f"one of {', '.join(known[:_LISTED])}{more}"

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from darkroom.bundles.bundle import Bundle
-from darkroom.data.dataset import Dataset
-from darkroom.evaluation.evaluation import Evaluation
 from darkroom.findings import Finding
-from darkroom.training.run import Run, RunRecord
+
+if TYPE_CHECKING:
+    from darkroom.bundles.bundle import Bundle
+    from darkroom.data.dataset import Dataset
+    from darkroom.evaluation.evaluation import Evaluation
+    from darkroom.training.run import Run, RunRecord
 
 
 def line(stage: str, *words: str) -> str:
@@ -35,7 +38,7 @@ def tell_dataset(dataset: Dataset, findings: Sequence[Finding]) -> str:
         f"{len(dataset.classes)} classes",
         f"{size} {colour}",
         skipped,
-        f"{errors} error(s) found" if errors else "no errors found",
+        f"{counted(errors, 'error')} found" if errors else "no errors found",
     )
 
 
@@ -62,7 +65,7 @@ def tell_run(run: Run) -> str:
     speeds = sorted(epoch.images_per_s for epoch in run.history)
     return line(
         "trained",
-        f"{len(run.history)} epochs in {seconds:.0f} s, {run.record.outcome}",
+        f"{counted(len(run.history), 'epoch')} in {seconds:.0f} s, {run.record.outcome}",
         f"{speeds[len(speeds) // 2]:,.0f} images/s" if speeds else "",
         f"valid {run.best.valid_accuracy:.1%} at epoch {run.best.number}",
     )
@@ -102,6 +105,11 @@ def tell_bundle(bundle: Bundle) -> str:
         f"the exported model answers as the run did: {proof.same_answers} of {proof.images}, "
         f"largest difference {proof.largest_difference:.0e}",
     )
+
+
+def counted(count: int, what: str) -> str:
+    """Say how many there are: `1 epoch`, `2 epochs`."""
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
 
 
 def shown(path: Path) -> str:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
@@ -12,8 +13,8 @@ from typing import ClassVar, Literal
 
 import msgspec
 
+from darkroom.disk import write_file
 from darkroom.errors import RecipeError, nearest
-from darkroom.storage import write_file
 
 PROJECT_FILE = "darkroom.toml"
 
@@ -61,6 +62,18 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
                 raise RecipeError(
                     f"problem.{name} = {share}: a share lies in 0..1",
                     hint=f"write {share / 100:g} for {share:g} %",
+                )
+        for row, each in enumerate(self.costs):
+            if not 0 <= each.cost < math.inf:
+                raise RecipeError(
+                    f"problem.costs[{row}].cost = {each.cost}: a cost is not negative",
+                    hint="write 0 for an error that costs nothing, 1 for an ordinary one",
+                )
+        for name, wanted in (("latency_ms", self.latency_ms), ("images_per_s", self.images_per_s)):
+            if wanted is not None and not 0 < wanted < math.inf:
+                raise RecipeError(
+                    f"problem.{name} = {wanted}: it has to be above 0",
+                    hint=f"leave {name} out when nothing is wanted",
                 )
 
     def check_classes(self, classes: Sequence[str]) -> None:

@@ -59,15 +59,19 @@ def read_project(
     project = Project()
     if path.is_file():
         project = from_toml(path.read_bytes(), Project, where=str(path), error=RecipeError)
-    full = [
-        setting if setting.startswith(("data.", "problem.", "recipe.")) else f"recipe.{setting}"
-        for setting in settings
-    ]
-    project = with_overrides(project, full)
-    if source is not None:
-        data = msgspec.structs.replace(project.data, source=source)
-        project = msgspec.structs.replace(project, data=data)
-    return project
+    typed: dict[str, list[str]] = {"problem": [], "data": [], "recipe": []}
+    for setting in settings:
+        table, _, rest = setting.partition(".")
+        if table in typed:
+            typed[table].append(rest)
+        else:
+            typed["recipe"].append(setting)
+    data = with_overrides(project.data, typed["data"], table="data.")
+    return Project(
+        problem=with_overrides(project.problem, typed["problem"], table="problem."),
+        data=data if source is None else msgspec.structs.replace(data, source=source),
+        recipe=with_overrides(project.recipe, typed["recipe"]),
+    )
 
 
 def open_project_data(project: Project, workspace: Workspace) -> Dataset:

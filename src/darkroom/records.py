@@ -35,8 +35,16 @@ def to_json(record: msgspec.Struct) -> bytes:
     Raises:
         ArtifactError: A number is NaN or infinite, which JSON cannot say.
     """
-    encoded = msgspec.json.encode(_document(record), order="deterministic")
-    return msgspec.json.format(encoded, indent=2) + b"\n"
+    return msgspec.json.format(_compact(record), indent=2) + b"\n"
+
+
+def to_line(record: msgspec.Struct) -> bytes:
+    """Write a record as `to_json` does, but compact, on one line that ends it.
+
+    Raises:
+        ArtifactError: As `to_json`.
+    """
+    return _compact(record) + b"\n"
 
 
 def from_json(
@@ -137,17 +145,16 @@ def from_document(
 
 def content_hash(record: msgspec.Struct) -> str:
     """Name a record by what it says: sha256 of its JSON with sorted keys, 64 hex digits."""
-    encoded = msgspec.json.encode(_document(record), order="deterministic")
-    return hashlib.sha256(encoded).hexdigest()
+    return hashlib.sha256(_compact(record)).hexdigest()
 
 
-def with_overrides(record: R, settings: Iterable[str], *, where: str = "--set") -> R:
+def with_overrides(record: R, settings: Iterable[str], *, table: str = "") -> R:
     """Replace fields by `dotted.name=value`, typed by the record's own fields.
 
     Args:
         record: The record to start from; it is not changed.
         settings: For example `["epochs=3", "optimizer.peak_lr=2e-3"]`. `none` clears a field.
-        where: What the settings are called in an error.
+        table: What the user types before each name, with its dot, for the errors.
 
     Raises:
         RecipeError: A name is unknown (the nearest is named) or a value does not fit its field.
@@ -157,31 +164,32 @@ def with_overrides(record: R, settings: Iterable[str], *, where: str = "--set") 
         name, equals, value = setting.partition("=")
         if not equals:
             raise RecipeError(
-                f"{where} {setting}: expected name=value", hint=f"{where} {setting}=VALUE"
+                f"--set {table}{setting}: expected name=value", hint=f"--set {table}{setting}=VALUE"
             )
         steps = name.strip().split(".")
-        target = _table(document, type(record), steps, f"{where} {setting}")
+        target = _holder(document, type(record), steps, table)
         target[steps[-1]] = None if value.strip().lower() == "none" else _parsed(value.strip())
-    return from_document(document, type(record), where=where, error=RecipeError, strict=False)
+    return from_document(document, type(record), where="--set", error=RecipeError, strict=False)
 
 
-def _table(
-    document: Document, kind: type[msgspec.Struct], steps: list[str], where: str
+def _holder(
+    document: Document, kind: type[msgspec.Struct], steps: list[str], table: str
 ) -> Document:
     """Walk a dotted name down to the table that holds its last step."""
     target: object = document
     owner: type[msgspec.Struct] | None = kind  # None inside a dict, whose keys are free
     for depth, step in enumerate(steps):
         if not isinstance(target, dict):
-            table = ".".join(steps[:depth])
-            raise RecipeError(f"{where}: `{table}` has no fields", hint=f"--set {table}=VALUE")
+            whole = table + ".".join(steps[:depth])
+            raise RecipeError(f"--set: `{whole}` has no fields", hint=f"--set {whole}=VALUE")
         names = [field.name for field in msgspec.structs.fields(owner)] if owner else [step]
         if step not in names:
             guess = nearest(step, names)
             if guess.startswith("`"):
-                guess = f"`{'.'.join([*steps[:depth], guess.strip('`'), *steps[depth + 1 :]])}`"
+                near = [*steps[:depth], guess.strip("`"), *steps[depth + 1 :]]
+                guess = f"`{table}{'.'.join(near)}`"
             raise RecipeError(
-                f"{where}: {kind.__name__} has no field `{'.'.join(steps)}`",
+                f"--set: {kind.__name__} has no field `{table}{'.'.join(steps)}`",
                 hint=f"did you mean {guess}?",
             )
         holder, owner = target, _field_record(owner, step) if owner else None
@@ -198,6 +206,10 @@ def _parsed(value: str) -> object:
         except (ValueError, RecursionError):
             return value
     return value
+
+
+def _compact(record: msgspec.Struct) -> bytes:
+    return msgspec.json.encode(_document(record), order="deterministic")
 
 
 def _document(record: msgspec.Struct) -> Document:

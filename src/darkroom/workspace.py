@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import glob
 import os
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,15 +17,14 @@ from typing import ClassVar
 
 import msgspec
 
+from darkroom.disk import STAGING, append_line
 from darkroom.errors import ArtifactError, nearest
-from darkroom.records import from_json, to_json
+from darkroom.records import from_json, to_line
 from darkroom.storage import (
     MANIFEST,
-    STAGING,
     Kind,
     Manifest,
     Parent,
-    append_line,
     new_manifest,
     opened,
     read_manifest,
@@ -79,15 +79,28 @@ class Workspace:
 
     @contextlib.contextmanager
     def stage(
-        self, kind: Kind, name: str, *, made_by: str, parents: tuple[Parent, ...] = ()
+        self,
+        kind: Kind,
+        name: str,
+        *,
+        made_by: str,
+        parents: tuple[Parent, ...] = (),
+        identity: str | None = None,
     ) -> Iterator[Path]:
         """Make a closed artifact: fill the folder that is yielded.
+
+        Args:
+            kind: What it is.
+            name: Its folder's path below its kind's folder.
+            made_by: The verb that was called.
+            parents: What it is made from.
+            identity: Its id, 32 hex digits; drawn at random when there is none.
 
         Raises:
             ArtifactError: The name is taken, or the disk refuses; nothing is left behind.
         """
         target = self.folder(kind) / name
-        with staged(target, new_manifest(kind, name, made_by, parents)) as staging:
+        with staged(target, new_manifest(kind, name, made_by, parents, identity)) as staging:
             yield staging
 
     def begin(
@@ -115,14 +128,17 @@ class Workspace:
         return f"{stem}-{max(taken, default=0) + 1}"
 
     def artifacts(self, kind: Kind) -> list[tuple[Path, Manifest]]:
-        """List the artifacts of a kind, the newest first; damaged ones are left out."""
+        """List the artifacts of a kind; damaged ones are left out.
+
+        The newest comes first; of two made at the same time, the one with the higher number.
+        """
         found = []
         folder = self.folder(kind)
         for path in folder.glob(f"**/{MANIFEST}"):
             if not any(part.startswith(STAGING) for part in path.relative_to(folder).parts):
                 with contextlib.suppress(ArtifactError):
                     found.append((path.parent, read_manifest(path.parent)))
-        return sorted(found, key=lambda pair: (pair[1].made_at, pair[1].name), reverse=True)
+        return sorted(found, key=_age, reverse=True)
 
     def find(self, text: str | Path, *kinds: Kind) -> Path:
         """Find an artifact by its path, its name, or the beginning of its name or id.
@@ -153,7 +169,8 @@ class Workspace:
         if matches:
             names = ", ".join(str(path) for path in matches[:5])
             raise ArtifactError(
-                f"`{text}` means {len(matches)} artifacts: {names}", hint="say more"
+                f"`{text}` means {len(matches)} artifacts: {names}",
+                hint=f"name one of them, for example: {matches[0]}",
             )
         hint = (
             f"did you mean {nearest(words, [manifest.name for _, manifest in known])}?"
@@ -209,7 +226,7 @@ class Workspace:
         """Append one event to the ledger, and flush it."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
         record = Event(event=event, at=now, subject=subject, by=by, detail=detail)
-        append_line(self.root / "ledger.jsonl", to_json(record).replace(b"\n", b" "))
+        append_line(self.root / "ledger.jsonl", to_line(record))
 
     def events(self, event: str, *, subject: str) -> list[Event]:
         """Read the events of one sort that happened to one thing, oldest first.
@@ -224,3 +241,11 @@ class Workspace:
                 if record.event == event and record.subject == subject:
                     found.append(record)
         return found
+
+
+def _age(found: tuple[Path, Manifest]) -> tuple[str, list[str | int]]:
+    """Order artifacts by time, then by name; digits in a name count as one number."""
+    manifest = found[1]
+    words: list[str | int] = [*re.split(r"(\d+)", manifest.name)]
+    words[1::2] = [int(number) for number in words[1::2]]
+    return manifest.made_at, words

@@ -45,7 +45,7 @@ def test_a_bundle_holds_all_that_production_needs(bundle, run, evaluation):
 
 def test_golden_images_are_of_every_class_and_never_of_the_test_part(bundle, dataset):
     assert {golden.label for golden in bundle.record.golden} == set(dataset.classes)
-    test_part = {data for data in dataset.read(dataset.part("test"))}
+    test_part = set(dataset.read(dataset.part("test")))
     for golden in bundle.record.golden:
         assert (bundle.path / "golden" / golden.file).read_bytes() not in test_part
 

@@ -202,7 +202,7 @@ def test_what_is_accepted_by_name_is_not_refused_and_still_told(root):
 
 
 def test_control_accepting_another_error_does_not_help(root):
-    with pytest.raises(DataError, match="not readable"):
+    with pytest.raises(DataError, match="not a readable image"):
         refuse_errors(spoil_one(root), ["empty-class"])
 
 
@@ -220,3 +220,54 @@ def test_an_unknown_name_is_refused_with_the_nearest(root):
         refuse_errors(split_dataset(open_dataset(root)), ["unreadble"])
     assert "`unreadble`" in caught.value.problem
     assert "`unreadable`" in caught.value.hint
+
+
+def spoil_two(root: Path) -> Dataset:
+    (root / "ball" / "001.png").write_bytes(b"")
+    return spoil_one(root)
+
+
+def empty_two_classes(root: Path) -> Dataset:
+    (root / "circle").mkdir()
+    return empty_one_class(root)
+
+
+def add_two_tiny_classes(root: Path) -> Dataset:
+    (root / "circle").mkdir()
+    (root / "circle" / "1.png").write_bytes(image_bytes("ball", 501))
+    return add_a_tiny_class(root)
+
+
+def keep_one_image(root: Path) -> Dataset:
+    keep_one_class(root)
+    for path in (root / "stripe").glob("*[1-9].png"):
+        path.unlink()
+    for path in (root / "stripe").glob("0[12]0.png"):
+        path.unlink()
+    return open_dataset(root)
+
+
+def copy_two_across_parts(root: Path) -> Dataset:
+    copy_across_parts(root)
+    parts = root.parent / "parts"
+    shutil.copy(parts / "test" / "box" / "003.png", parts / "train" / "box" / "copy.png")
+    return open_dataset(parts)
+
+
+@pytest.mark.parametrize(
+    ("name", "plant", "said"),
+    [
+        ("unreadable", spoil_one, "is not a readable image; ball/000.png is empty (0 bytes)"),
+        ("unreadable", spoil_two, "images; the first, ball/000.png, is empty (0 bytes)"),
+        ("empty-class", empty_one_class, "1 class folder holds no image: spiral"),
+        ("empty-class", empty_two_classes, "2 class folders hold no image: circle, spiral"),
+        ("tiny-class", add_a_tiny_class, "1 class has fewer than 3 images: spiral (1)"),
+        ("tiny-class", add_two_tiny_classes, "2 classes have fewer than 3 images:"),
+        ("single-class", keep_one_class, "all 25 images belong to one class: stripe"),
+        ("single-class", keep_one_image, "the only image belongs to one class: stripe"),
+        ("duplicates-across-parts", copy_across_parts, "1 image stands in more than one part"),
+        ("duplicates-across-parts", copy_two_across_parts, "2 images stand in more than one"),
+    ],
+)
+def test_a_finding_reads_as_a_sentence_for_one_and_for_several(root, name, plant, said):
+    assert said in found_by(name, plant(root))[0].what

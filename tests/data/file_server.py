@@ -18,6 +18,8 @@ class FileServer:
         knows_ranges: Whether a Range header is honoured.
         says_length: Whether answers carry a Content-Length.
         status: Answer only this, when it is not 200.
+        tags: Headers that tell the version of the file, such as ETag.
+        minds_if_range: Whether an If-Range header is honoured.
     """
 
     def __init__(
@@ -28,11 +30,15 @@ class FileServer:
         knows_ranges: bool = True,
         says_length: bool = True,
         status: int = 200,
+        tags: dict[str, str] | None = None,
+        minds_if_range: bool = True,
     ) -> None:
         self.content, self.status = content, status
         self.breaks_off_after, self.knows_ranges = breaks_off_after, knows_ranges
         self.says_length = says_length
         self.ranges: list[str | None] = []  # the Range header of each request
+        self.tags, self.minds_if_range = tags or {}, minds_if_range
+        self.if_ranges: list[str | None] = []  # the If-Range header of each request
         self.url = ""
 
     @contextlib.contextmanager
@@ -65,6 +71,10 @@ class FileServer:
         if self.status != 200:
             request.send_error(self.status)
             return
+        known = request.headers.get("If-Range")
+        self.if_ranges.append(known)
+        if known and self.minds_if_range and known not in self.tags.values():
+            wanted = None  # another version than the one asked for
         start = int(re.sub(r"\D", "", wanted)) if wanted and self.knows_ranges else 0
         if start >= len(self.content) and start:
             request.send_error(416)
@@ -73,6 +83,8 @@ class FileServer:
         request.send_response(206 if start else 200)
         if self.says_length:
             request.send_header("Content-Length", str(len(body)))
+        for name, value in self.tags.items():
+            request.send_header(name, value)
         request.end_headers()
         if self.breaks_off_after is not None:
             body, self.breaks_off_after = body[: self.breaks_off_after], None

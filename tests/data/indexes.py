@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import msgspec
 import polars as pl
 
-from darkroom.data.dataset import INDEX_COLUMNS, Dataset, DatasetRecord, store_dataset
+from darkroom.data.dataset import INDEX_COLUMNS, Dataset, DatasetRecord
+from darkroom.data.kept import store_dataset
 from darkroom.workspace import Workspace
 
 
@@ -65,5 +66,5 @@ def make_index(
         record,
         pl.DataFrame(table, schema=INDEX_COLUMNS, orient="row").sort("image"),
         pl.DataFrame(list(skipped), schema={"name": pl.String, "reason": pl.String}, orient="row"),
-        made_by="check",
+        made_by="open",
     )

@@ -8,13 +8,14 @@ from __future__ import annotations
 import os
 import random
 import socket
+import struct
 import warnings
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from darkroom import open_dataset
+from darkroom import open_dataset, split_dataset
 from tests.data.packing import write_tar, write_zip
 from tests.making import draw_folder, image_bytes, real_data
 
@@ -30,6 +31,7 @@ def skipped(location: Path) -> dict[str, str]:
     dataset = open_dataset(location)
     record = dataset.record
     assert record.found == record.used + len(dataset.skipped)
+    assert record.skipped == len(dataset.skipped)
     assert record.used == len(dataset.index)
     assert all(dataset.skipped["reason"].str.len_chars() > 0)
     return dict(dataset.skipped.iter_rows())
@@ -129,6 +131,24 @@ def test_a_file_that_never_was_an_image_is_listed_as_such(root, name):
     assert skipped(root) == {f"cat/{name}": "not an image"}
 
 
+def test_an_empty_folder_beside_the_parts_is_listed_and_counted(tmp_path, workspace):
+    for part in ("train", "valid"):
+        draw_folder(tmp_path / "parts" / part, ("cat", "dog"), 3)
+    (tmp_path / "parts" / "models").mkdir()
+    assert skipped(tmp_path / "parts") == {"models/": "models is not a part"}
+    assert open_dataset(tmp_path / "parts").record.found == 13
+
+
+def test_what_is_skipped_stays_counted_through_a_split(tmp_path, workspace):
+    draw_folder(tmp_path / "parts" / "train", ("cat", "dog"), 20)
+    (tmp_path / "parts" / "models").mkdir()
+    (tmp_path / "parts" / "train" / "cat" / "notes.txt").write_text("words")
+    split = split_dataset(open_dataset(tmp_path / "parts"), sample=0.7)
+    assert split.record.used == len(split.index) < 40
+    assert split.record.found == split.record.used + len(split.skipped)
+    assert len(split.skipped) == 2
+
+
 def test_a_file_larger_than_the_cap_is_listed(root):
     with (root / "cat" / "huge.bmp").open("wb") as file:
         file.truncate(256 * 1024 * 1024 + 1)  # sparse: it needs no room
@@ -156,6 +176,15 @@ def test_what_a_mac_adds_to_a_zip_is_listed(tmp_path, workspace):
     extra = [("__MACOSX/cat/._1.png", b"resource fork"), ("cat/.DS_Store", b"x")]
     archive = write_zip(tmp_path / "p.zip", [*members(), *extra])
     assert skipped(archive) == {name: "system file" for name, _ in extra}
+
+
+def test_a_member_without_a_name_is_listed(tmp_path, workspace):
+    archive = write_zip(tmp_path / "p.zip", [*members(), ("x", b"words")])
+    data = bytearray(archive.read_bytes())
+    last = data.rindex(b"PK\x01\x02")  # the table's entry of the last member
+    data[last + 28 : last + 34] = struct.pack("<HHH", 0, 0, 1)  # its name becomes its comment
+    archive.write_bytes(data)
+    assert skipped(archive) == {"": "has no name"}
 
 
 @pytest.mark.parametrize("write", [write_zip, write_tar])
@@ -224,4 +253,5 @@ def test_of_real_photographs_every_file_is_used_or_listed(workspace, folder):
     root = real_data(folder)
     dataset = open_dataset(root)
     files = sum(path.is_file() for path in root.rglob("*"))
-    assert dataset.record.found == dataset.record.used + len(dataset.skipped) == files
+    folders = sum(name.endswith("/") for name in dataset.skipped["name"])
+    assert dataset.record.found == dataset.record.used + len(dataset.skipped) == files + folders

@@ -106,6 +106,73 @@ def test_control_joining_both_answers_of_such_a_server_is_not_the_file():
     assert CONTENT[:300_000] + CONTENT != CONTENT
 
 
+DAY, NEXT_DAY = "Tue, 03 Mar 2026 08:00:00 GMT", "Wed, 04 Mar 2026 08:00:00 GMT"
+OTHER = CONTENT[::-1]
+
+
+class Changing(FileServer):
+    """Breaks off, and has another version of the file from then on."""
+
+    def __init__(self, before: dict[str, str], after: dict[str, str], **options):
+        super().__init__(CONTENT, breaks_off_after=300_000, tags=before, **options)
+        self.after = after
+
+    def answer(self, request):
+        super().answer(request)
+        self.content, self.tags = OTHER, self.after
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"ETag": '"1"'}, {"ETag": '"2"'}),
+        ({"Last-Modified": DAY}, {"Last-Modified": NEXT_DAY}),
+        ({"ETag": 'W/"1"', "Last-Modified": DAY}, {"ETag": 'W/"1"', "Last-Modified": NEXT_DAY}),
+    ],
+    ids=["ETag", "Last-Modified", "weak ETag"],
+)
+@pytest.mark.parametrize("minds_if_range", [True, False])
+def test_a_file_that_changed_between_two_tries_is_fetched_anew(
+    tmp_path, before, after, minds_if_range
+):
+    with Changing(before, after, minds_if_range=minds_if_range).running() as server:
+        path = download(server.url, tmp_path)
+    assert path.read_bytes() == OTHER
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_control_without_a_version_the_two_files_are_joined(tmp_path):
+    with Changing({}, {}).running() as server:
+        path = download(server.url, tmp_path)
+    assert path.read_bytes() == CONTENT[:300_000] + OTHER[300_000:]
+
+
+@pytest.mark.parametrize("tags", [{"ETag": '"1"'}, {"Last-Modified": DAY}])
+def test_control_a_file_that_stayed_the_same_is_resumed(tmp_path, tags):
+    with FileServer(CONTENT, breaks_off_after=300_000, tags=tags).running() as server:
+        path = download(server.url, tmp_path)
+    assert path.read_bytes() == CONTENT
+    assert server.ranges == [None, "bytes=300000-"]
+    assert server.if_ranges == [None, *tags.values()]
+
+
+def test_the_version_is_still_known_to_another_process(tmp_path):
+    class Stubborn(FileServer):
+        def answer(self, request):
+            self.breaks_off_after = 1000
+            super().answer(request)
+
+    with Stubborn(CONTENT, tags={"ETag": '"1"'}).running() as server:
+        with pytest.raises(ServiceError):
+            download(server.url, tmp_path)
+        (partial,) = tmp_path.glob("*.part")
+        assert (tmp_path / f"{partial.name}.version").read_text() == '"1"'
+        server.if_ranges.clear()
+        with pytest.raises(ServiceError):
+            download(server.url, tmp_path)
+    assert server.if_ranges[0] == '"1"'
+
+
 def test_a_download_continues_in_another_process_where_it_was(tmp_path):
     with FileServer(CONTENT).running() as server:
         whole = download(server.url, tmp_path)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from darkroom.data.sources.gather import gather_images
 from darkroom.errors import DataError
+from tests.failing_disk import in_children
 from tests.making import draw_folder
 
 
@@ -54,3 +56,22 @@ def test_a_folder_without_images_is_named(tmp_path):
     with pytest.raises(DataError) as caught:
         gather_images([tmp_path])
     assert str(tmp_path) in caught.value.problem
+
+
+@pytest.mark.parametrize("below", ["1.png", "*.png", "inside", "inside/1.png", ""])
+def test_what_lies_below_a_folder_without_permission_is_named(tmp_path, below):
+    closed = tmp_path / "closed"
+    (closed / "inside").mkdir(parents=True)
+    closed.chmod(0)
+
+    def stranger() -> None:
+        if os.getuid() == 0:
+            os.setuid(65534)
+        with pytest.raises(DataError) as caught:
+            gather_images([closed / below])
+        assert str(closed / below) in caught.value.problem
+        with pytest.raises(PermissionError):  # control: the system does refuse
+            list(closed.iterdir())
+
+    assert in_children(stranger) == [0]
+    closed.chmod(0o700)

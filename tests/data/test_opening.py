@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from darkroom import Workspace, check_dataset, open_dataset
+from darkroom import Workspace, check_dataset, open_dataset, split_dataset
+from darkroom.data.kept import parent_dataset
 from darkroom.errors import ArtifactError, DataError
+from darkroom.storage import read_manifest
 from tests.data.packing import TAR_MODES, pack_folder, write_zip
 from tests.making import CLASSES, draw_folder, image_bytes, real_data
 
@@ -217,6 +219,67 @@ def test_a_dataset_that_was_removed_is_made_again(tmp_path, workspace):
     assert open_dataset(root).fingerprint() == before.fingerprint()
 
 
+def test_an_opening_says_the_verb_that_made_it(tmp_path, workspace):
+    assert open_dataset(draw_folder(tmp_path / "shapes", per_class=1)).manifest.made_by == "open"
+
+
+def test_the_id_of_a_dataset_is_that_of_its_content(tmp_path, workspace):
+    root = draw_folder(tmp_path / "shapes", per_class=3)
+    before = open_dataset(root)
+    shutil.rmtree(before.path)
+    assert open_dataset(root).manifest.id == before.manifest.id
+    change_content(root)
+    assert open_dataset(root).manifest.id != before.manifest.id
+
+
+def spoil_parquet(path: Path) -> None:
+    (path / "index.parquet").write_bytes(b"nothing")
+
+
+def spoil_manifest(path: Path) -> None:
+    (path / "manifest.json").write_bytes(b"{")
+
+
+def remove_content(path: Path) -> None:
+    (path / "dataset.json").unlink()
+
+
+def remove_all(path: Path) -> None:
+    shutil.rmtree(path)
+
+
+@pytest.mark.parametrize("damage", [spoil_parquet, spoil_manifest, remove_content, remove_all])
+@pytest.mark.parametrize("noted", [True, False])
+def test_a_damaged_dataset_is_made_again_and_its_children_find_it(
+    tmp_path, workspace, damage, noted
+):
+    root = draw_folder(tmp_path / "shapes", per_class=9)
+    opened = open_dataset(root)
+    split = split_dataset(opened)
+    parents = (split.as_parent(),)
+    run = workspace.begin("run", "shapes", made_by="train", parents=parents)
+    for dataset in (opened, split):
+        damage(dataset.path)
+    with pytest.raises(ArtifactError):  # control: until then it does not
+        parent_dataset(workspace, read_manifest(run).parents)
+    if not noted:
+        shutil.rmtree(workspace.cache)
+    again = split_dataset(open_dataset(root))
+    found = parent_dataset(workspace, read_manifest(run).parents)
+    assert found.path == again.path == split.path
+    assert found.index.equals(split.index)
+    assert sorted(path.name for path in workspace.folder("dataset").iterdir()) == sorted(
+        [opened.name, split.name]
+    )
+
+
+def test_a_whole_dataset_is_left_as_it_is(tmp_path, workspace):
+    root = draw_folder(tmp_path / "shapes", per_class=3)
+    before = open_dataset(root)
+    shutil.rmtree(workspace.cache)
+    assert open_dataset(root).manifest == before.manifest
+
+
 def test_the_cache_may_be_deleted_at_any_time(tmp_path, workspace):
     root = draw_folder(tmp_path / "shapes", per_class=3)
     before = open_dataset(root)
@@ -275,7 +338,7 @@ def test_where_everything_is_skipped_the_first_file_and_its_reason_are_named(tmp
     write(tmp_path / "photos", ".hidden/1.png", "cat/.2.png")
     with pytest.raises(DataError) as caught:
         open_dataset(tmp_path / "photos")
-    assert ".hidden/" in caught.value.problem
+    assert "the first, .hidden/, was passed over: system folder" in caught.value.problem
 
 
 def test_images_without_folders_are_no_classes(tmp_path, workspace):
@@ -290,8 +353,17 @@ def test_where_no_image_is_readable_the_first_is_named_with_its_reason(tmp_path,
     (tmp_path / "photos" / "cat" / "1.png").write_bytes(b"")
     with pytest.raises(DataError) as caught:
         open_dataset(tmp_path / "photos")
-    assert "cat/1.png" in caught.value.problem
-    assert "0 bytes" in caught.value.problem
+    assert "no readable image; cat/1.png is empty (0 bytes)" in caught.value.problem
+
+
+def test_where_none_of_several_is_readable_the_first_is_told_in_a_sentence(tmp_path, workspace):
+    for name in ("cat/1.png", "dog/1.png"):
+        write(tmp_path / "photos", name)
+        (tmp_path / "photos" / name).write_bytes(b"")
+    with pytest.raises(DataError) as caught:
+        open_dataset(tmp_path / "photos")
+    assert "none of the 2 files" in caught.value.problem
+    assert "the first, cat/1.png, is empty (0 bytes)" in caught.value.problem
 
 
 def test_a_failed_opening_leaves_no_artifact(tmp_path, workspace):

@@ -289,3 +289,74 @@ def test_copies_across_a_split_that_was_brought_are_left_for_the_check():
     rows = [*brought(*PARTS), Row("train/0/copy.png", 0, "train", "test/0/0.png")]
     crossing = parts_by_content(split_rows(rows))[digest_of(rows[-1])]
     assert crossing == {"train", "test"}
+
+
+SESSIONS = [
+    Row(f"class{label}/{day}/{n}.png", label)
+    for label in (0, 1)
+    for day in range(8)
+    for n in range(3)
+]
+
+
+def parts_by_folder(dataset: Dataset) -> dict[str, set[str]]:
+    found = defaultdict(set)
+    for image, part in part_of(dataset).items():
+        found[image.split("/")[-2]].add(part)
+    return found
+
+
+@pytest.mark.parametrize("prefix", ["", "photos/", "train/", "photos/train/", "class0/"])
+def test_folders_of_one_name_below_several_classes_are_one_group(prefix):
+    part = "train" if "train" in prefix else None
+    rows = [Row(f"{prefix}{row.image}", row.label, part) for row in SESSIONS]
+    found = parts_by_folder(split_rows(rows, group_by="folder"))
+    assert set(found) == {str(day) for day in range(8)}
+    assert all(len(parts) == 1 for parts in found.values())
+
+
+def test_control_without_grouping_such_folders_are_torn_apart():
+    assert any(len(parts) > 1 for parts in parts_by_folder(split_rows(SESSIONS)).values())
+
+
+def test_the_whole_path_below_the_class_is_the_name_of_the_group():
+    rows = [
+        Row(f"class{label}/{day}/{half}/{n}.png", label)
+        for label in (0, 1)
+        for day in range(8)
+        for half in ("am", "pm")
+        for n in range(3)
+    ]
+    by_day, by_path = defaultdict(set), defaultdict(set)
+    for image, part in part_of(split_rows(rows, group_by="folder")).items():
+        by_day[image.split("/")[1]].add(part)
+        by_path[tuple(image.split("/")[1:3])].add(part)
+    assert all(len(parts) == 1 for parts in by_path.values())
+    assert any(len(parts) > 1 for parts in by_day.values())
+
+
+def test_images_directly_in_the_folder_of_their_class_are_groups_of_their_own():
+    loose = [Row(f"class{label}/{n}.png", label) for label in (0, 1) for n in range(20)]
+    dataset = split_rows([*SESSIONS, *loose], group_by="folder")
+    parts = part_of(dataset)
+    assert {parts[row.image] for row in loose if row.label == 0} == set(PARTS)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [Row(f"class{label}/{n}.png", label) for label in (0, 1) for n in range(20)],
+        [Row(f"photos/class{label}/{n}.png", label) for label in (0, 1) for n in range(20)],
+        [Row(f"{n}-{label}.png", label) for label in (0, 1) for n in range(20)],
+    ],
+    ids=["no folders", "an outer folder", "no classes"],
+)
+def test_grouping_by_folders_that_are_not_there_is_refused(workspace, rows):
+    with pytest.raises(DataError, match="below its class") as caught:
+        split_dataset(make_index(workspace, rows), group_by="folder")
+    assert "cat/monday/1.jpg" in caught.value.hint
+
+
+def test_a_split_says_the_verb_that_made_it(workspace):
+    opened = make_index(workspace, distinct([20, 20]))
+    assert split_dataset(opened).manifest.made_by == "split"

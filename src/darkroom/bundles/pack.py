@@ -18,10 +18,10 @@ from darkroom.bundles.record import MODEL_FILE, BundleRecord, Golden, Score
 from darkroom.bundles.runtimes import OnnxRuntime
 from darkroom.data.pixels import Images, load_images
 from darkroom.data.preprocess import scale_pixels
+from darkroom.disk import write_file
 from darkroom.errors import ArtifactError, RecipeError
 from darkroom.evaluation.evaluation import Evaluation, open_evaluation
 from darkroom.records import to_json
-from darkroom.storage import write_file
 from darkroom.training.run import BEST_WEIGHTS, Run, open_run
 from darkroom.workspace import Workspace
 
@@ -45,13 +45,14 @@ def pack(
 
     Args:
         run: A run, its path or its name.
-        evaluation: What is quoted as its score; default is the latest of this run.
+        evaluation: Whose score is quoted; default is the latest on the test part.
         name: Of the bundle; default is that of the data.
         version: Default is the next free one: 0.1.0, 0.2.0, ...
         workspace: Where artifacts are found by name.
 
     Raises:
-        ArtifactError: The run was never evaluated, the version exists, or the export failed.
+        ArtifactError: The run has no evaluation of its test part, the version exists, or the
+            export failed.
         GateError: The exported network does not answer as the run did.
         RecipeError: The name or version is no good as a folder's name.
     """
@@ -113,10 +114,15 @@ def _fill(
 
 
 def _latest_evaluation(run: Run) -> Evaluation:
+    """Find the score to quote: one on training images would flatter, so only the test part's."""
     for path, manifest in run.workspace.artifacts("evaluation"):
         if run.manifest.id in {parent.id for parent in manifest.parents}:
-            return open_evaluation(path)
-    raise ArtifactError(f"{run.name} was never evaluated", hint=f"darkroom evaluate {run.path}")
+            evaluation = open_evaluation(path)
+            if evaluation.record.part == "test":
+                return evaluation
+    raise ArtifactError(
+        f"{run.name} was never evaluated on its test part", hint=f"darkroom evaluate {run.path}"
+    )
 
 
 def _checked_name(run: Run, name: str | None, version: str | None) -> tuple[str, str]:
@@ -129,7 +135,8 @@ def _checked_name(run: Run, name: str | None, version: str | None) -> tuple[str,
     for word, value in (("name", name), ("version", version)):
         if not _VERSION.fullmatch(value.replace("_", "-").lstrip("-")):
             raise RecipeError(
-                f"the {word} {value!r} cannot name a folder", hint=f"--{word} digits-1"
+                f"the {word} {value!r} cannot name a folder",
+                hint=f"--{word} {'digits' if word == 'name' else '1.0.0'}",
             )
     return name, version
 

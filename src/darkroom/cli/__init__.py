@@ -11,15 +11,16 @@ import sys
 import traceback
 from importlib import import_module
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
-from darkroom.errors import DarkroomError, GateError, nearest
+from darkroom.errors import DarkroomError, GateError, missing_extra, nearest
 from darkroom.version import __version__
 
 # command -> (module below darkroom.cli, module below darkroom with the public function, function)
 COMMANDS: dict[str, tuple[str, str, str]] = {
-    "quickstart": ("quickstart", "quickstart", "quickstart"),
+    "quickstart": ("quickstart", "first_minute", "quickstart"),
     "init": ("init", "problem", "init"),
     "check": ("check", "data.checks", "check_dataset"),
     "train": ("train", "training.train", "train"),
@@ -84,9 +85,7 @@ def main(arguments: list[str] | None = None) -> None:
         code = darkroom.main(arguments, prog_name="darkroom", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except DarkroomError as wrong:
-        kind = click.style(f"{type(wrong).__name__}:", fg="red", bold=True)
-        click.echo(f"{kind} {wrong}", err=True, color=_wants_color())
-        sys.exit(EXIT_FAILED if isinstance(wrong, GateError) else EXIT_USER)
+        _exit_with(wrong)
     except click.ClickException as misused:
         misused.show()
         sys.exit(misused.exit_code)
@@ -97,10 +96,18 @@ def main(arguments: list[str] | None = None) -> None:
         # The reader went away (`| head`): nothing is wrong, and nobody is left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
-    except Exception:  # noqa: BLE001 - the outermost boundary
+    except Exception as error:  # noqa: BLE001 - the outermost boundary
+        if isinstance(error, ModuleNotFoundError) and not (error.name or "").startswith("darkroom"):
+            _exit_with(missing_extra(error, "this command"))
         traceback.print_exc()
         click.echo("this is a bug of darkroom; please report it with the lines above", err=True)
         sys.exit(EXIT_BUG)
+
+
+def _exit_with(wrong: DarkroomError) -> NoReturn:
+    kind = click.style(f"{type(wrong).__name__}:", fg="red", bold=True)
+    click.echo(f"{kind} {wrong}", err=True, color=_wants_color())
+    sys.exit(EXIT_FAILED if isinstance(wrong, GateError) else EXIT_USER)
 
 
 def _wants_color() -> bool | None:

@@ -42,7 +42,7 @@ def check(
         named = [finding for finding in findings if finding.name == listed]
         if not named:
             known = [finding.name for finding in findings]
-            hint = f"did you mean {nearest(listed, known)}?" if known else "darkroom check"
+            hint = f"did you mean {nearest(listed, known)}?" if known else "there are no findings"
             raise DataError(f"there is no finding `{listed}` here", hint=hint)
         for image in (image for finding in named for image in finding.where):
             click.echo(image)

@@ -14,5 +14,6 @@ def init(folder: str) -> None:
     import darkroom
 
     path = darkroom.init(folder)
-    say(f"fill in [problem] and data.source, then: cd {path.parent} && darkroom train")
+    enter = "" if folder == "." else f"cd {folder} && "
+    say(f"fill in [problem] and data.source, then: {enter}darkroom train")
     print_path(path)

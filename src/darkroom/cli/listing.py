@@ -67,7 +67,7 @@ def bundles(as_json: bool) -> None:  # noqa: FBT001
 @click.argument("artifact")
 @as_json
 def lineage(artifact: str, as_json: bool) -> None:  # noqa: FBT001
-    """Walk the parents of an artifact, nearest first.
+    """Walk the parents of an artifact, each before its own.
 
     ARTIFACT is a path or a name.
     """

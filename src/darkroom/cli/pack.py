@@ -9,7 +9,9 @@ from darkroom.cli.printing import print_path, say
 
 @click.command()
 @click.argument("run", required=False)
-@click.option("--evaluation", help="Whose score to quote; default is the run's latest.")
+@click.option(
+    "--evaluation", help="Whose score to quote; default is the run's latest on the test part."
+)
 @click.option("--name", help="Of the bundle; default is that of the data.")
 @click.option("--version", help="Default is the next free one: 0.1.0, 0.2.0, ...")
 def pack(run: str | None, evaluation: str | None, name: str | None, version: str | None) -> None:

@@ -62,7 +62,7 @@ def predict(
     else:
         _print_lines(answers)
     if passed_over:
-        say(f"{len(passed_over)} files are no images by their name; the first is {passed_over[0]}")
+        say(f"not images by their names: {len(passed_over):,}; the first is {passed_over[0]}")
     for error in failed:
         say(f"not answered: {error.problem}")
     if failed:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
-from darkroom.findings import Finding
+if TYPE_CHECKING:
+    from darkroom.findings import Finding
 
 _COLORS = {"error": "red", "warning": "yellow", "note": "cyan"}
 
@@ -28,6 +28,8 @@ def print_path(path: Path) -> None:
 
 def print_json(value: Any) -> None:
     """Print records and plain values as one JSON document."""
+    import msgspec  # here, because `--help` of every command passes through this module
+
     encoded = msgspec.json.encode(value, enc_hook=str)
     click.echo(msgspec.json.format(encoded, indent=2).decode())
 

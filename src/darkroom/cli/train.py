@@ -19,11 +19,21 @@ def train(source: str | None, settings: tuple[str, ...], despite: tuple[str, ...
     without it, data.source of darkroom.toml.
     """
     import darkroom
-    from darkroom.narration import line, shown, tell_dataset, tell_plan, tell_run, tell_split
+    from darkroom.models.catalog import network_named
+    from darkroom.narration import (
+        counted,
+        line,
+        shown,
+        tell_dataset,
+        tell_plan,
+        tell_run,
+        tell_split,
+    )
     from darkroom.project import open_project_data, read_project, split_project_data
 
     workspace = darkroom.Workspace()
     project = read_project(source, settings)
+    network_named(project.recipe.model)  # a misspelt name is told before anything is read
     opened = open_project_data(project, workspace)
     dataset = split_project_data(project, opened)
     findings = darkroom.check_dataset(dataset)
@@ -42,7 +52,12 @@ def train(source: str | None, settings: tuple[str, ...], despite: tuple[str, ...
         run_line = next(iter(darkroom.list_runs(workspace)), None)
         if run_line is not None and run_line.outcome == "interrupted":
             kept = f"evaluate {run_line.path}" if run_line.valid_accuracy is not None else "train"
-            say(line("stopped", f"interrupted after {run_line.epochs} epochs; darkroom {kept}"))
+            say(
+                line(
+                    "stopped",
+                    f"interrupted after {counted(run_line.epochs, 'epoch')}; darkroom {kept}",
+                )
+            )
         raise
     say(tell_run(run))
     say(line("next", f"darkroom evaluate {shown(run.path)}"))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from darkroom.data.preprocess import Preprocess, pixel_key
-from darkroom.storage import disk_errors
+from darkroom.disk import disk_errors
 
 if TYPE_CHECKING:
     from jaxtyping import Int, UInt8

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import html
-import io
-from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -21,10 +19,11 @@ import polars as pl
 from darkroom.data.preprocess import Preprocess, default_preprocess
 from darkroom.data.sources import Source
 from darkroom.data.sources.locate import locate_source
+from darkroom.data.wording import counted
 from darkroom.decision import Task
 from darkroom.errors import DataError
-from darkroom.records import from_json, to_json
-from darkroom.storage import Manifest, Parent, verified, write_file
+from darkroom.records import from_json
+from darkroom.storage import Manifest, Parent
 from darkroom.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -57,14 +56,14 @@ class DatasetRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     empty_classes: tuple[str, ...] = ()  # a folder without one readable image
     location: str  # what opens the source again
     stamp: str  # the source's stamp when it was opened
-    found: int  # files, used or not
+    found: int  # what is used and what is skipped: used + rows of the table `skipped`
     used: int
     split: str = ""  # how the parts were made, in words; empty when the source brought them
     sample: float = 1.0  # the share that was kept, 0..1
 
     @property
     def skipped(self) -> int:
-        """Files that are not used."""
+        """Files and ignored folders that are not used."""
         return self.found - self.used
 
 
@@ -90,7 +89,7 @@ class Dataset:
 
     @cached_property
     def skipped(self) -> pl.DataFrame:
-        """Every file that is not used: `name` and `reason`."""
+        """Every file and ignored folder that is not used: `name` and `reason`."""
         return pl.read_parquet(self.path / "skipped.parquet")
 
     @property
@@ -242,7 +241,8 @@ class Dataset:
 
     def __repr__(self) -> str:
         parts = " · ".join(f"{count:,} {part}" for part, count in self.counts.items())
-        return f"Dataset({self.name}: {len(self.classes)} classes · {parts})"
+        classes = counted(len(self.classes), "class", "classes")
+        return f"Dataset({self.name}: {classes} · {parts})"
 
     def _repr_html_(self) -> str:
         counts = self.index.explode("labels").group_by("labels", "part").len()
@@ -256,61 +256,8 @@ class Dataset:
             for label, name in enumerate(self.classes)
         )
         return (
-            f"<p><b>{html.escape(self.name)}</b> · {self.record.used:,} images · {self.task} · "
-            f"{self.record.skipped:,} files skipped</p>"
+            f"<p><b>{html.escape(self.name)}</b> · "
+            f"{counted(self.record.used, 'image', 'images')} · {self.task} · "
+            f"{counted(self.record.skipped, 'file', 'files')} skipped</p>"
             f"<table><tr><th>class</th>{head}</tr>{rows}</table>"
         )
-
-
-def load_dataset(path: Path) -> Dataset:
-    """Open a Dataset that lies in a workspace, every byte checked.
-
-    Raises:
-        ArtifactError: It is none, or damaged.
-    """
-    return Dataset(path, verified(path, "dataset"))
-
-
-def store_dataset(
-    workspace: Workspace,
-    record: DatasetRecord,
-    index: pl.DataFrame,
-    skipped: pl.DataFrame,
-    *,
-    made_by: str,
-    parents: Sequence[Parent] = (),
-) -> Dataset:
-    """Write a Dataset, or give back the one that says exactly the same.
-
-    Raises:
-        ArtifactError: The disk is full.
-    """
-    files = {
-        "dataset.json": to_json(record),
-        "index.parquet": _parquet(index),
-        "skipped.parquet": _parquet(skipped),
-    }
-    whole = hashlib.sha256(b"".join(files.values())).hexdigest()
-    name = f"{record.name}-{whole[:6]}"
-    target = workspace.folder("dataset") / name
-    if not target.exists():
-        with workspace.stage("dataset", name, made_by=made_by, parents=tuple(parents)) as staging:
-            for file, data in files.items():
-                write_file(staging / file, data)
-    return load_dataset(target)
-
-
-def parent_dataset(workspace: Workspace, parents: Sequence[Parent]) -> Dataset:
-    """Open the Dataset among an artifact's parents.
-
-    Raises:
-        ArtifactError: It is not in this workspace, or damaged.
-    """
-    parent = next(parent for parent in parents if parent.kind == "dataset")
-    return load_dataset(workspace.find_parent(parent))
-
-
-def _parquet(table: pl.DataFrame) -> bytes:
-    buffer = io.BytesIO()
-    table.write_parquet(buffer, compression="zstd")
-    return buffer.getvalue()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -11,16 +11,19 @@ import msgspec
 import polars as pl
 
 from darkroom.data.cache import PixelCache
-from darkroom.data.dataset import INDEX_COLUMNS, Dataset, DatasetRecord, load_dataset, store_dataset
+from darkroom.data.dataset import INDEX_COLUMNS, Dataset, DatasetRecord
 from darkroom.data.decode import ENDINGS
-from darkroom.data.layout import Layout, class_folders, place_image, read_layout
+from darkroom.data.kept import load_dataset, store_dataset
+from darkroom.data.layout import Layout, Place, class_folders, place_image, read_layout
 from darkroom.data.sources import Listing, Skipped, Source
 from darkroom.data.sources.download import MAX_BYTES
 from darkroom.data.sources.locate import locate_source
-from darkroom.data.survey import survey
+from darkroom.data.survey import Seen, survey
+from darkroom.data.wording import counted, first_skipped
+from darkroom.disk import write_file
 from darkroom.errors import ArtifactError, DataError
 from darkroom.records import from_json, to_json
-from darkroom.storage import MANIFEST, write_file
+from darkroom.storage import MANIFEST
 from darkroom.workspace import Workspace
 
 
@@ -117,15 +120,28 @@ def _survey(source: Source, stamp: str, workspace: Workspace) -> Dataset:
     ignored = [
         Skipped(name=name, reason=place.ignored) for name, place in places.items() if place.ignored
     ]
-    named = _ignored_folders(listing, layout)
     classes = sorted({label for image in seen if (label := places[image.name].label)})
-    numbers: dict[str | None, list[int] | None] = {name: [n] for n, name in enumerate(classes)}
     if not classes:
-        raise DataError(
-            f"none of the {len(wanted):,} files in {source.location} is a readable image; the "
-            f"first is {unusable[0].name} ({unusable[0].reason})",
-            hint=f"ls -l {source.location}",
-        )
+        raise _none_readable(source, unusable)
+    skipped = [*listing.skipped, *ignored, *unusable, *_ignored_folders(listing, layout)]
+    record = DatasetRecord(
+        name=source.stem,
+        task="single-label",
+        classes=tuple(classes),
+        empty_classes=tuple(sorted(class_folders(listing.folders, layout) - set(classes))),
+        location=source.location,
+        stamp=stamp,
+        found=len(seen) + len(skipped),
+        used=len(seen),
+    )
+    index, table = _index(seen, places, classes), _skipped_table(skipped)
+    return store_dataset(workspace, record, index, table, made_by="open")
+
+
+def _index(
+    seen: Sequence[Seen], places: Mapping[str, Place], classes: Sequence[str]
+) -> pl.DataFrame:
+    numbers: dict[str | None, list[int] | None] = {name: [n] for n, name in enumerate(classes)}
     rows = [
         (
             image.name,
@@ -140,21 +156,7 @@ def _survey(source: Source, stamp: str, workspace: Workspace) -> Dataset:
         )
         for image in seen
     ]
-    index = pl.DataFrame(rows, schema=INDEX_COLUMNS, orient="row").sort("image")
-    skipped = [*listing.skipped, *ignored, *unusable]
-    record = DatasetRecord(
-        name=source.stem,
-        task="single-label",
-        classes=tuple(classes),
-        empty_classes=tuple(sorted(class_folders(listing.folders, layout) - set(classes))),
-        location=source.location,
-        stamp=stamp,
-        found=len(seen) + len(skipped),
-        used=len(seen),
-    )
-    return store_dataset(
-        workspace, record, index, _skipped_table([*skipped, *named]), made_by="check"
-    )
+    return pl.DataFrame(rows, schema=INDEX_COLUMNS, orient="row").sort("image")
 
 
 def _ignored_folders(listing: Listing, layout: Layout) -> list[Skipped]:
@@ -175,16 +177,27 @@ def _skipped_table(skipped: Sequence[Skipped]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema={"name": pl.String, "reason": pl.String}, orient="row")
 
 
+def _none_readable(source: Source, unusable: Sequence[Skipped]) -> DataError:
+    count = len(unusable)
+    subject = "the one file" if count == 1 else f"none of the {count:,} files"
+    verb = "is no readable image" if count == 1 else "is a readable image"
+    first = first_skipped(unusable[0].name, unusable[0].reason, of=count)
+    return DataError(
+        f"{subject} in {source.location} {verb}; {first}", hint=f"ls -l {source.location}"
+    )
+
+
 def _no_classes(source: Source, listing: Listing) -> DataError:
     if not listing.entries:
-        first = next(iter(listing.skipped), None)
-        why = f"; the first file is {first.name} ({first.reason})" if first else ""
+        skipped = listing.skipped
+        first = [first_skipped(file.name, file.reason, of=len(skipped)) for file in skipped[:1]]
+        why = "".join(f"; {sentence}" for sentence in first)
         return DataError(
             f"{source.location} holds no images{why}",
             hint="name the folder with one folder per class",
         )
     return DataError(
-        f"{source.location} holds {len(listing.entries):,} files but no folder per class; "
-        f"the first is {listing.entries[0].name}",
+        f"{source.location} holds {counted(len(listing.entries), 'file', 'files')} but no folder "
+        f"per class; the first is {listing.entries[0].name}",
         hint="put the images of each class into a folder with the class's name",
     )

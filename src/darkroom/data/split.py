@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import msgspec
 import numpy as np
 import polars as pl
 
-from darkroom.data.dataset import Dataset, store_dataset
+from darkroom.data.dataset import Dataset
+from darkroom.data.kept import store_dataset
+from darkroom.data.wording import counted
 from darkroom.errors import DataError
 
 _CUT = ("train", "valid", "test")
@@ -35,8 +36,10 @@ def split_dataset(
         dataset: Any Dataset.
         valid: Share for validation, 0..1, of the images that are cut.
         test: Share for the test, 0..1, of the images that are cut.
-        group_by: What must not be torn apart: `folder` (the folder an image lies in, below its
-            class), or a mapping from image names to group names.
+        group_by: What must not be torn apart: `folder`, or a mapping from image names to group
+            names. With `folder` the path below the class is the group's name: `cat/monday/1.jpg`
+            and `dog/monday/7.jpg` are of one group, since one session may show several classes.
+            An image directly in its class's folder is a group of its own.
         sample: Keep only this share of every part, for quick trials, 0..1; a smaller sample is
             always within a larger one.
         seed: Another seed, another split.
@@ -45,29 +48,21 @@ def split_dataset(
         A new Dataset, child of `dataset`.
 
     Raises:
-        DataError: The shares leave a part empty, or a class has too few images for three parts.
+        DataError: The shares leave a part empty, a class has too few images for three parts, or
+            images are to be grouped by folder and none has a folder below its class.
     """
     _check_shares(valid, test, sample)
     index = dataset.index.filter(pl.col("part").is_null() | (pl.col("part") != "unlabelled"))
-    groups = _groups(index, group_by)
+    groups = _groups(dataset, index, group_by)
     parts = np.array([part or "" for part in index["part"]], dtype=object)
     labels = [list(row) if row is not None else [] for row in index["labels"]]
-    brought = set(parts) - {""}
-    wanted = {
-        "valid": 0.0 if "valid" in brought else valid,
-        "test": 0.0 if "test" in brought else test,
-    }
-    cut = np.flatnonzero((parts == "") | (parts == "train"))
-    shares = {"train": 1.0 - sum(wanted.values()), **wanted}
-    if brought >= set(_CUT):
-        cut = cut[:0]
+    cut, shares = _missing_parts(parts, valid=valid, test=test)
     _assign(parts, cut, groups=groups, labels=labels, shares=shares, seed=seed)
     keep = np.array([_draw(group, "sample", seed) < sample for group in groups])
     index = index.with_columns(pl.Series("part", parts.tolist(), dtype=pl.String)).filter(keep)
     _refuse_empty(dataset, index)
-    how = f"valid {valid:g}, test {test:g}, seed {seed}"
-    if group_by:
-        how += ", grouped" if not isinstance(group_by, str) else f", grouped by {group_by}"
+    by = f" by {group_by}" if isinstance(group_by, str) else ""
+    how = f"valid {valid:g}, test {test:g}, seed {seed}" + (f", grouped{by}" if group_by else "")
     unlabelled = dataset.index.filter(pl.col("part") == "unlabelled")
     record = msgspec.structs.replace(
         dataset.record,
@@ -81,7 +76,7 @@ def split_dataset(
         record,
         pl.concat([index, unlabelled]).sort("image"),
         dataset.skipped,
-        made_by="train",
+        made_by="split",
         parents=[dataset.as_parent()],
     )
 
@@ -96,7 +91,24 @@ def _check_shares(valid: float, test: float, sample: float) -> None:
         raise DataError(f"sample = {sample:g} is not a share in 0..1", hint="--set data.sample=0.1")
 
 
-def _groups(index: pl.DataFrame, group_by: str | Mapping[str, str] | None) -> list[str]:
+def _missing_parts(
+    parts: np.ndarray, *, valid: float, test: float
+) -> tuple[np.ndarray, dict[str, float]]:
+    """Give the rows that are dealt, and the share of them that each part gets."""
+    brought = set(parts) - {""}
+    wanted = {
+        "valid": 0.0 if "valid" in brought else valid,
+        "test": 0.0 if "test" in brought else test,
+    }
+    shares = {"train": 1.0 - sum(wanted.values()), **wanted}
+    is_whole = brought >= set(_CUT)
+    cut = np.flatnonzero(((parts == "") | (parts == "train")) & (not is_whole))
+    return cut, shares
+
+
+def _groups(
+    dataset: Dataset, index: pl.DataFrame, group_by: str | Mapping[str, str] | None
+) -> list[str]:
     """Name what stays together: identical bytes always, the user's groups on top."""
     names, hashes = index["image"].to_list(), index["sha256"].to_list()
     if group_by is None:
@@ -104,10 +116,30 @@ def _groups(index: pl.DataFrame, group_by: str | Mapping[str, str] | None) -> li
     if isinstance(group_by, str):
         if group_by != "folder":
             raise DataError(f"cannot group by `{group_by}`", hint="--set data.group_by=folder")
-        own = [str(Path(name).parent) for name in names]
-    else:
-        own = [group_by.get(name, digest) for name, digest in zip(names, hashes, strict=True)]
+        group_by = _folders_below_classes(dataset, index)
+    own = [group_by.get(name, digest) for name, digest in zip(names, hashes, strict=True)]
     return _joined(own, hashes)
+
+
+def _folders_below_classes(dataset: Dataset, index: pl.DataFrame) -> dict[str, str]:
+    """Map each image that has a folder below its class to that folder's path.
+
+    Every class's folder lies equally deep: below the same part or outer folder.
+    """
+    paths = [name.split("/") for name in index["image"]]
+    classes = [dataset.classes[labels[0]] for labels in index["labels"]]
+    named = list(zip(paths, classes, strict=True))
+    for depth in range(max(map(len, paths), default=0)):
+        if all(path[depth : depth + 1] == [label] for path, label in named):
+            below = {"/".join(path): "/".join(path[depth + 1 : -1]) for path in paths}
+            groups = {name: folder for name, folder in below.items() if folder}
+            if groups:
+                return groups
+            break
+    raise DataError(
+        f"no image in {dataset.record.location} has a folder below its class to be grouped by",
+        hint="put what belongs together into one folder below its class: cat/monday/1.jpg",
+    )
 
 
 def _joined(own: Sequence[str], hashes: Sequence[str]) -> list[str]:
@@ -182,7 +214,8 @@ def _refuse_empty(dataset: Dataset, index: pl.DataFrame) -> None:
     for part in _CUT:
         if not have.get(part):
             raise DataError(
-                f"{dataset.name}: {len(index):,} images are too few for three parts; "
+                f"{dataset.name}: {counted(len(index), 'image is', 'images are')} too few for "
+                f"three parts; "
                 f"`{part}` would be empty",
                 hint="add images, or ask for larger shares: --set data.valid=0.3",
             )

@@ -14,6 +14,7 @@ from darkroom.data.cache import PixelCache
 from darkroom.data.decode import ENDINGS, decode_image, image_format
 from darkroom.data.preprocess import Preprocess, default_preprocess, prepare_pixels
 from darkroom.data.sources import Entry, Skipped, Source
+from darkroom.data.wording import UNREADABLE
 from darkroom.errors import DataError
 from darkroom.progress import track_sized
 
@@ -123,13 +124,14 @@ def _look(
     entry: Entry, data: bytes | DataError, preprocess: Preprocess
 ) -> tuple[Seen, UInt8[np.ndarray, "height width channels"]] | Skipped:
     if isinstance(data, DataError):
-        return Skipped(name=entry.name, reason=f"unreadable: {data.problem}")
+        why = getattr(data.__cause__, "strerror", None) or data.__cause__ or data.problem
+        return Skipped(name=entry.name, reason=f"{UNREADABLE}cannot be read: {why}")
     if image_format(data) is None and not entry.name.lower().endswith(ENDINGS):
         return Skipped(name=entry.name, reason="not an image")
     try:
         pixels = decode_image(data)
     except DataError as refused:
-        return Skipped(name=entry.name, reason=f"unreadable: {refused.problem}")
+        return Skipped(name=entry.name, reason=f"{UNREADABLE}{refused.problem}")
     seen = Seen(
         name=entry.name,
         size_bytes=len(data),

@@ -13,6 +13,7 @@ from darkroom.backend import keras
 from darkroom.data.dataset import Dataset
 from darkroom.data.pixels import Images, load_images
 from darkroom.decision import Decision, decide
+from darkroom.disk import write_file
 from darkroom.evaluation.evaluation import Evaluation, EvaluationRecord, open_evaluation
 from darkroom.evaluation.intervals import Rate
 from darkroom.evaluation.metrics import Metrics, measure
@@ -20,7 +21,6 @@ from darkroom.evaluation.predict import predict_images
 from darkroom.evaluation.report import write_report
 from darkroom.problem import Problem, Promise, judge
 from darkroom.records import to_json
-from darkroom.storage import write_file
 from darkroom.training.run import Run, open_run
 from darkroom.workspace import Workspace
 

@@ -13,10 +13,10 @@ import polars as pl
 from PIL import Image
 
 from darkroom.data.decode import decode_image
+from darkroom.disk import write_file
 from darkroom.evaluation.evaluation import EvaluationRecord
 from darkroom.evaluation.metrics import Metrics
 from darkroom.plots import Figure, confusion_matrix, learning_curves
-from darkroom.storage import write_file
 from darkroom.training.run import Run
 
 _SHOWN = 12

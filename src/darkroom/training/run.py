@@ -16,7 +16,8 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from darkroom.backend import keras
-from darkroom.data.dataset import Dataset, parent_dataset
+from darkroom.data.dataset import Dataset
+from darkroom.data.kept import parent_dataset
 from darkroom.data.preprocess import Preprocess
 from darkroom.decision import Task
 from darkroom.errors import ArtifactError

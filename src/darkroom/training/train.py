@@ -18,12 +18,13 @@ from darkroom.data.opening import open_dataset
 from darkroom.data.pixels import load_images
 from darkroom.data.preprocess import Preprocess
 from darkroom.data.split import split_dataset
+from darkroom.disk import write_file
 from darkroom.errors import ArtifactError
 from darkroom.findings import Finding
 from darkroom.models.architecture import Architecture
 from darkroom.models.catalog import build_model, network_named
 from darkroom.records import to_json
-from darkroom.storage import read_manifest, write_closed_manifest, write_file
+from darkroom.storage import read_manifest, write_closed_manifest
 from darkroom.training.batches import TrainingBatches
 from darkroom.training.devices import choose_device
 from darkroom.training.fit import Watch, compile_model, fit_model, steps_per_call
@@ -133,7 +134,8 @@ def _growing(path: Path, record: RunRecord, watch: Watch) -> Iterator[None]:
         if watch.best is None:
             shutil.rmtree(path, ignore_errors=True)  # there is nothing in it to keep
         raise
-    _close(path, record, watch, "stopped early" if watch.stopped_early else "finished")
+    whole = len(watch.epochs) == record.recipe.epochs
+    _close(path, record, watch, "finished" if whole else "stopped early")
 
 
 def plan(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from darkroom.data.dataset import Dataset
+from darkroom.data.wording import counted
 from darkroom.findings import Finding
 
 _ROWS = 1000  # the most images that one finding lists
@@ -27,7 +28,8 @@ def duplicates_across_parts(dataset: Dataset) -> list[Finding]:
             name="duplicates-across-parts",
             severity="error",
             what=(
-                f"{len(crossing):,} image(s) stand in more than one part, byte for byte; "
+                f"{counted(len(crossing), 'image stands', 'images stand')} in more than one part, "
+                f"byte for byte; "
                 f"the first is {first[0]}, also {first[1]}"
             ),
             where=tuple(crossing["image"].explode().head(_ROWS)),

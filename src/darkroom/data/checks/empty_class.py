@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from darkroom.data.dataset import Dataset
+from darkroom.data.wording import counted
 from darkroom.findings import Finding
 
 
@@ -15,7 +16,10 @@ def empty_class(dataset: Dataset) -> list[Finding]:
         Finding(
             name="empty-class",
             severity="error",
-            what=f"{len(empty)} class folder(s) hold no image: {', '.join(empty)}",
+            what=(
+                f"{counted(len(empty), 'class folder holds', 'class folders hold')} no image: "
+                f"{', '.join(empty)}"
+            ),
             where=empty,
             next_step="fill or remove these folders",
         )

@@ -10,11 +10,13 @@ def single_class(dataset: Dataset) -> list[Finding]:
     """Say so when all images belong to the same class."""
     if len(dataset.classes) > 1 or dataset.task != "single-label":
         return []
+    count = dataset.record.used
+    images = "the only image belongs" if count == 1 else f"all {count:,} images belong"
     return [
         Finding(
             name="single-class",
             severity="error",
-            what=f"all {dataset.record.used:,} images belong to one class: {dataset.classes[0]}",
+            what=f"{images} to one class: {dataset.classes[0]}",
             where=dataset.classes,
             next_step="add a folder of images of what it is to be told apart from",
         )

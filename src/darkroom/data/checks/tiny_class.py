@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from darkroom.data.dataset import Dataset
+from darkroom.data.wording import counted
 from darkroom.findings import Finding
 
 _PARTS = 3
@@ -24,7 +25,10 @@ def tiny_class(dataset: Dataset) -> list[Finding]:
                 Finding(
                     name="tiny-class",
                     severity="error" if severity == "error" else "warning",
-                    what=f"{len(named)} class(es) have fewer than {high} images: {listed}",
+                    what=(
+                        f"{counted(len(named), 'class has', 'classes have')} fewer than {high} "
+                        f"images: {listed}"
+                    ),
                     where=tuple(name for name, _ in named),
                     next_step="add images to these classes, or remove them",
                 )

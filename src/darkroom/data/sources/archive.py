@@ -110,7 +110,9 @@ class ArchiveSource:
                     folders.append(clean)
                 continue
             reason = odd
-            if clean in seen:
+            if not clean:
+                reason = "has no name"
+            elif clean in seen:
                 reason = "twice in the archive"
             elif is_system_name(clean):
                 reason = "system file"
@@ -128,7 +130,8 @@ class ArchiveSource:
         """Yield name, size, whether it is a folder, and why it cannot be an image."""
         for info in self._zip.infolist() if self._zip else ():
             odd = "password-protected" if info.flag_bits & 1 else None
-            yield info.filename, info.file_size, info.is_dir(), odd
+            # Not `info.is_dir()`: before Python 3.12 it fails on a member without a name.
+            yield info.filename, info.file_size, info.filename.endswith("/"), odd
         for member in self._tar or ():
             odd = None if member.isfile() or member.isdir() else "not a regular file"
             yield member.name, member.size, member.isdir(), odd

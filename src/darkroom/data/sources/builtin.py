@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from darkroom.disk import write_file
 from darkroom.errors import DataError, ServiceError, nearest
 from darkroom.progress import track
-from darkroom.storage import write_file
 
 if TYPE_CHECKING:
     from jaxtyping import UInt8

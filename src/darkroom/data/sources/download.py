@@ -9,11 +9,11 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
+from darkroom.disk import disk_errors, file_sha256, sync_folder, write_file
 from darkroom.errors import ServiceError
 from darkroom.progress import track_sized
-from darkroom.storage import disk_errors, file_sha256, sync_folder
 
 MAX_BYTES = 20 * 1024**3
 _CHUNK = 1 << 18
@@ -30,6 +30,8 @@ def download(
     url: str, folder: Path, *, sha256: str | None = None, max_bytes: int = MAX_BYTES
 ) -> Path:
     """Fetch a file once; what was fetched before an interruption is not fetched again.
+
+    Unless the file changed on the server in between: then it is fetched anew.
 
     Args:
         url: An http or https address.
@@ -69,6 +71,7 @@ def download(
                         hint="type the command again to resume, or name the path of a copy",
                     ) from failed
         partial.replace(target)
+        _note(partial).unlink(missing_ok=True)
         sync_folder(folder)
     if sha256 and file_sha256(target) != sha256.lower():
         found = file_sha256(target)
@@ -80,18 +83,19 @@ def download(
 
 
 def _fetch(url: str, partial: Path, max_bytes: int) -> None:
-    """Append what is missing to the partial file."""
+    """Append what is missing to the partial file; begin anew when the server has another file."""
     have = partial.stat().st_size if partial.exists() else 0
-    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
-    try:
-        answer = urllib.request.urlopen(request, timeout=_TIMEOUT_S)
-    except urllib.error.HTTPError as refused:
-        refused.close()
-        if refused.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE and have:
-            return  # everything had arrived when the last try broke off
-        raise
+    note = _note(partial)
+    version = note.read_text("utf-8") if have and note.exists() else ""
+    answer = _ask(url, have, version)
+    if answer is None:
+        return  # everything had arrived when the last try broke off
     with answer:
         resumed = answer.status == http.client.PARTIAL_CONTENT
+        now = _version(answer)
+        if resumed and version and now and now != version:  # it does not honour If-Range
+            partial.unlink()
+            raise OSError("it changed on the server since the last try")
         have = have if resumed else 0
         length = int(answer.headers.get("Content-Length") or 0)
         total = have + length
@@ -99,6 +103,8 @@ def _fetch(url: str, partial: Path, max_bytes: int) -> None:
         with disk_errors(partial, length):
             file = partial.open("ab" if resumed else "wb")
         with file:
+            if not resumed:  # only now: the old bytes are gone, so none get the new version
+                write_file(note, now.encode())
             chunks = _chunks(answer, file, partial)
             sized = ((size, size) for size in chunks)
             for size, _ in track_sized(sized, "fetching (bytes)", total):
@@ -106,6 +112,38 @@ def _fetch(url: str, partial: Path, max_bytes: int) -> None:
                 _refuse_large(url, have, max_bytes)
     if length and have < total:
         raise OSError(f"it broke off after {have:,} of {total:,} bytes")
+
+
+def _ask(url: str, have: int, version: str) -> http.client.HTTPResponse | None:
+    """Ask for what is missing, or for the whole if it changed; None when nothing is missing."""
+    headers = {"Range": f"bytes={have}-"} if have else {}
+    if have and version:
+        headers["If-Range"] = version
+    try:
+        answer = urllib.request.urlopen(
+            urllib.request.Request(url, headers=headers), timeout=_TIMEOUT_S
+        )
+    except urllib.error.HTTPError as refused:
+        refused.close()
+        if refused.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE and have:
+            return None
+        raise
+    return cast(http.client.HTTPResponse, answer)
+
+
+def _version(answer: http.client.HTTPResponse) -> str:
+    """Give what tells one version of a file from another, or nothing.
+
+    Source: RFC 9110, 13.1.5: a weak ETag does not promise the same bytes.
+    """
+    etag = answer.headers.get("ETag") or ""
+    strong = "" if etag.startswith("W/") else etag
+    return strong or answer.headers.get("Last-Modified") or ""
+
+
+def _note(partial: Path) -> Path:
+    """Name the file beside a partial one that says which version it is part of."""
+    return partial.with_name(partial.name + ".version")
 
 
 def _chunks(answer: http.client.HTTPResponse, file: IO[bytes], path: Path) -> Iterator[int]:

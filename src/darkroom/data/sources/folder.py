@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from darkroom.data.sources import MAX_FILE_BYTES, Entry, Listing, Skipped, is_system_name
+from darkroom.data.wording import UNREADABLE
 from darkroom.errors import DataError
 
 
@@ -101,8 +102,9 @@ class FolderSource:
                 reason = "link to a folder" if item.is_symlink() else "not a regular file"
             elif item.stat().st_size > MAX_FILE_BYTES:
                 reason = "larger than 256 MiB"
-        except OSError:
-            reason = "broken link"
+        except OSError as refused:
+            is_link = item.is_symlink()
+            reason = "broken link" if is_link else f"{UNREADABLE}cannot be read: {refused.strerror}"
         if reason:
             skipped.append(Skipped(name=name, reason=reason))
         else:
