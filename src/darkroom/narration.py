@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from darkroom.data.wording import counted
 from darkroom.findings import Finding
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def tell_dataset(dataset: Dataset, findings: Sequence[Finding]) -> str:
         f"{len(dataset.classes)} classes",
         f"{size} {colour}",
         skipped,
-        f"{counted(errors, 'error')} found" if errors else "no errors found",
+        f"{counted(errors, 'error', 'errors')} found" if errors else "no errors found",
     )
 
 
@@ -65,7 +66,7 @@ def tell_run(run: Run) -> str:
     speeds = sorted(epoch.images_per_s for epoch in run.history)
     return line(
         "trained",
-        f"{counted(len(run.history), 'epoch')} in {seconds:.0f} s, {run.record.outcome}",
+        f"{counted(len(run.history), 'epoch', 'epochs')} in {seconds:.0f} s, {run.record.outcome}",
         f"{speeds[len(speeds) // 2]:,.0f} images/s" if speeds else "",
         f"valid {run.best.valid_accuracy:.1%} at epoch {run.best.number}",
     )
@@ -105,11 +106,6 @@ def tell_bundle(bundle: Bundle) -> str:
         f"the exported model answers as the run did: {proof.same_answers} of {proof.images}, "
         f"largest difference {proof.largest_difference:.0e}",
     )
-
-
-def counted(count: int, what: str) -> str:
-    """Say how many there are: `1 epoch`, `2 epochs`."""
-    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
 
 
 def shown(path: Path) -> str:

@@ -30,15 +30,17 @@ def track(items: Iterable[T], what: str, total: int) -> Iterator[T]:
         yield item
 
 
-def track_sized(items: Iterable[tuple[T, int]], what: str, total: int) -> Iterator[tuple[T, int]]:
-    """As `track`, for items that count for more than one (chunks, bytes).
+def track_sized(
+    items: Iterable[tuple[T, float]], what: str, total: float
+) -> Iterator[tuple[T, float]]:
+    """As `track`, for items that do not count for one each (chunks, megabytes).
 
     Args:
         items: Pairs of an item and how much it counts for.
         what: A few words.
         total: The sum of all counts; 0 when nobody knows.
     """
-    started, done = time.monotonic(), 0
+    started, done = time.monotonic(), 0.0
     bar: Progress | None = None
     task: TaskID | None = None
     try:
@@ -54,7 +56,7 @@ def track_sized(items: Iterable[tuple[T, int]], what: str, total: int) -> Iterat
             bar.stop()
 
 
-def _bar(what: str, total: int, done: int) -> tuple[Progress, TaskID]:
+def _bar(what: str, total: float, done: float) -> tuple[Progress, TaskID]:
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -72,6 +74,7 @@ def _bar(what: str, total: int, done: int) -> tuple[Progress, TaskID]:
         console=Console(stderr=True),
         transient=True,
     )
-    task = bar.add_task(what, total=total or None, completed=done)
+    task = bar.add_task(what, total=total or None)
+    bar.update(task, completed=done)
     bar.start()
     return bar, task

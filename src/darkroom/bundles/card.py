@@ -48,7 +48,7 @@ def write_card(record: BundleRecord, run: RunRecord, dataset: str, images: dict[
         "",
         f"- {score.part} accuracy {score.accuracy:.1%}, 95 % interval {score.low:.1%} .. "
         f"{score.high:.1%}, on {score.images:,} images",
-        *([f"- this test part had been looked at {score.looks} time(s)"] if score.looks else []),
+        *([f"- looks at this test part, this one included: {score.looks}"] if score.looks else []),
         *(
             f"- {promise.name} of {promise.wanted:.1%} wanted: {promise.verdict} "
             f"({promise.measured:.1%}, {promise.low:.1%} .. {promise.high:.1%})"

@@ -19,9 +19,9 @@ def train(source: str | None, settings: tuple[str, ...], despite: tuple[str, ...
     without it, data.source of darkroom.toml.
     """
     import darkroom
+    from darkroom.data.wording import counted
     from darkroom.models.catalog import network_named
     from darkroom.narration import (
-        counted,
         line,
         shown,
         tell_dataset,
@@ -52,12 +52,8 @@ def train(source: str | None, settings: tuple[str, ...], despite: tuple[str, ...
         run_line = next(iter(darkroom.list_runs(workspace)), None)
         if run_line is not None and run_line.outcome == "interrupted":
             kept = f"evaluate {run_line.path}" if run_line.valid_accuracy is not None else "train"
-            say(
-                line(
-                    "stopped",
-                    f"interrupted after {counted(run_line.epochs, 'epoch')}; darkroom {kept}",
-                )
-            )
+            done = counted(run_line.epochs, "epoch", "epochs")
+            say(line("stopped", f"interrupted after {done}; darkroom {kept}"))
         raise
     say(tell_run(run))
     say(line("next", f"darkroom evaluate {shown(run.path)}"))

@@ -85,7 +85,7 @@ def in_order(work: WorkOn[T, R], chunks: Iterable[Sequence[T]], *, total: int) -
     with ThreadPoolExecutor(workers) as pool:
         yield from (
             result
-            for result, _ in track_sized(_ahead(pool, work, chunks, workers), "images", total)
+            for result, _ in track_sized(_ahead(pool, work, chunks, workers), "reading", total)
         )
 
 

@@ -106,8 +106,8 @@ def _fetch(url: str, partial: Path, max_bytes: int) -> None:
             if not resumed:  # only now: the old bytes are gone, so none get the new version
                 write_file(note, now.encode())
             chunks = _chunks(answer, file, partial)
-            sized = ((size, size) for size in chunks)
-            for size, _ in track_sized(sized, "fetching (bytes)", total):
+            sized = ((size, size / 1e6) for size in chunks)
+            for size, _ in track_sized(sized, "fetching MB", total / 1e6):
                 have += size
                 _refuse_large(url, have, max_bytes)
     if length and have < total:
