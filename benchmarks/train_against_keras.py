@@ -28,31 +28,21 @@ PAIRS = 15
 MODELS = ("resnet_tiny", "cnn_deep")
 
 
-def compare(dataset: darkroom.Dataset, model_name: str) -> dict[str, object]:
+def compare(dataset: darkroom.Dataset, model_name: str, folder: str) -> dict[str, object]:
     """Measure one network on both sides."""
     recipe = darkroom.Recipe(model=model_name, epochs=1)
     record = train.plan(dataset, recipe, (), ())
     images = load_images(dataset, "train", record.preprocess)
     valid = load_images(dataset, "valid", record.preprocess)
     precision = record.device.precision
-    flip = record.preprocess.channels == 3
-    batches = TrainingBatches(
-        images,
-        record.preprocess,
-        batch_size=recipe.batch_size,
-        epochs=1,
-        seed=0,
-        flip=flip,
-        shift=recipe.augment.shift,
-    )
+    batches = TrainingBatches(images, record.preprocess, recipe)
     model = build_model(record.architecture, precision=precision)
-    steps = fit.steps_per_call(batches, images.pixels[0].size)
+    steps = fit.steps_per_call(batches, images)
     fit.compile_model(model, record, batches.num_batches, steps)
-    folder = Path(tempfile.mkdtemp())
     rates = rate_table(batches.num_batches, recipe.optimizer)
 
     def keep(epochs: tuple, is_best: bool) -> None:
-        train.keep_epoch(folder, record, model, epochs, is_best)
+        train.keep_epoch(Path(folder), model, epochs, is_best)
 
     def ours() -> float:
         watch = fit.Watch(record, len(images), rates, keep, Quiet())
@@ -97,9 +87,11 @@ def main() -> None:
         if archive.exists():
             cifar = darkroom.open_dataset(archive, workspace=workspace)
             few = darkroom.split_dataset(cifar, valid=0.1, sample=0.04)
-            figures |= {f"cifar10 {name}": compare(few, name) for name in MODELS}
+            figures |= {f"cifar10 {name}": compare(few, name, folder) for name in MODELS}
         digits = darkroom.open_dataset("builtin:digits", workspace=workspace)
-        figures["digits resnet_tiny"] = compare(darkroom.split_dataset(digits), "resnet_tiny")
+        figures["digits resnet_tiny"] = compare(
+            darkroom.split_dataset(digits), "resnet_tiny", folder
+        )
     goals = {
         f"{name}: at least 0.95 of bare Keras": row["ratio"]["high"] >= 0.95
         for name, row in figures.items()

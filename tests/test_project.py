@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from darkroom.errors import RecipeError
+from darkroom.errors import DataError, RecipeError
 from darkroom.problem import PROJECT_FILE, Problem
 from darkroom.project import (
     DataSettings,
@@ -147,3 +147,73 @@ def test_images_that_are_split_already_stay_so(workspace, tmp_path):
     dataset = split_project_data(project, open_project_data(project, workspace))
     other = Project(data=DataSettings(source=str(drawn), test=0.5))
     assert split_project_data(other, dataset) is dataset
+
+
+@pytest.mark.parametrize(
+    ("setting", "tables", "command"),
+    [
+        ("epochs=3", ("problem",), "train --set recipe.epochs=3"),
+        ("recipe.epochs=3", ("problem",), "train --set recipe.epochs=3"),
+        ("data.valid=0.5", ("data.source",), "train --set data.valid=0.5"),
+        ("problem.goal=0.9", ("data", "recipe"), "evaluate --set problem.goal=0.9"),
+        ("problem.floors.ball=1", ("data", "recipe"), "evaluate --set problem.floors.ball=1"),
+    ],
+)
+def test_what_is_typed_for_another_command_is_refused_with_that_command(
+    setting, tables, command, tmp_path
+):
+    with pytest.raises(RecipeError) as refused:
+        read_project(settings=[setting], folder=tmp_path, tables=tables)
+    assert refused.value.hint == f"darkroom {command}"
+    read_project(settings=[setting], folder=tmp_path)  # the control: who reads it takes it
+
+
+def test_a_file_may_say_more_than_a_command_reads(folder):
+    assert read_project(folder=folder, tables=("problem",)).recipe.epochs == 3
+    settings = ["data.source=drawings"]
+    read = read_project(settings=settings, folder=folder, tables=("data.source",))
+    assert read.data == DataSettings(source="drawings", seed=7)
+
+
+@pytest.mark.parametrize("name", ["valid", "test", "sample", "seed", "group_by"])
+def test_a_setting_for_a_split_that_is_there_already_is_refused(dataset, name):
+    for settings in ([f"data.{name}=0.5"], [f"data.{name} = 0.5"]):
+        with pytest.raises(RecipeError) as refused:
+            split_project_data(Project(), dataset, settings=settings)
+        assert dataset.name in refused.value.problem
+        assert f"data.{name}" in refused.value.problem
+    assert split_project_data(Project(), dataset, settings=["seed=1", "epochs=3"]) is dataset
+
+
+def test_a_share_of_a_part_that_the_source_brings_is_refused(workspace, tmp_path):
+    for part in ("train", "test"):
+        draw_folder(tmp_path / "shapes" / part, per_class=8, seed=len(part))
+    project = Project(data=DataSettings(source=str(tmp_path / "shapes")))
+    opened = open_project_data(project, workspace)
+    with pytest.raises(RecipeError) as refused:
+        split_project_data(project, opened, settings=["data.test=0.5"])
+    assert "data.test" in refused.value.problem
+    assert split_project_data(project, opened, settings=["data.valid=0.2"]).is_split
+
+
+def test_a_dataset_of_the_workspace_is_opened_by_its_name(workspace, tmp_path, monkeypatch):
+    project = Project(data=DataSettings(source=str(draw_folder(tmp_path / "shapes", per_class=8))))
+    opened = open_project_data(project, workspace)
+    split = split_project_data(project, opened)
+    for dataset in (opened, split):
+        named = Project(data=DataSettings(source=dataset.name))
+        assert open_project_data(named, workspace).path == dataset.path
+    monkeypatch.chdir(tmp_path)
+    here = draw_folder(tmp_path / split.name, per_class=9)  # what exists here is meant
+    assert open_project_data(named, workspace).record.location == str(here)
+    with pytest.raises(DataError):
+        open_project_data(Project(data=DataSettings(source=split.name[:-1])), workspace)
+
+
+def test_a_source_that_is_typed_leaves_the_sum_of_the_written_one_behind(tmp_path):
+    (tmp_path / "darkroom.toml").write_text(
+        '[data]\nsource = "a.zip"\nsha256 = "00"\nvalid = 0.3\n'
+    )
+    assert read_project(folder=tmp_path).data.sha256 == "00"
+    typed = read_project("b.zip", folder=tmp_path).data
+    assert (typed.source, typed.sha256, typed.valid) == ("b.zip", None, 0.3)

@@ -548,6 +548,21 @@ def test_a_torn_last_line_costs_no_other_event(workspace):
     assert [event.by for event in workspace.events("look", subject="a")] == ["before", "after"]
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [({"schema": 99}, "schema 99"), ({"place": "here"}, "`place`"), ({"subject": 1}, "`subject`")],
+)
+def test_a_whole_line_that_cannot_be_understood_is_not_passed_over(workspace, change, said):
+    workspace.record_event("look", subject="a")
+    ledger = workspace.root / "ledger.jsonl"
+    with ledger.open("ab") as file:
+        file.write(json.dumps(json.loads(ledger.read_bytes()) | change).encode() + b"\n")
+    with pytest.raises(ArtifactError) as caught:
+        workspace.events("look", subject="a")
+    assert said in caught.value.problem
+    assert str(ledger) in caught.value.problem
+
+
 def test_events_of_several_processes_are_all_there(workspace):
     def look(writer: int) -> None:
         for number in range(10):

@@ -167,7 +167,7 @@ history = by_hand.fit(
     validation_data=(valid_images, valid_targets),
     verbose=0,
 ).history
-print(f"{by_hand.count_params():,} parameters, valid {history['val_accuracy'][-1]:.1%} at the end")
+print(f"{by_hand.count_params():,} parameters, valid {100 * history['val_accuracy'][-1]:.1f} % at the end")
 
 # %%
 learning_curves(history["accuracy"], history["val_accuracy"], what="accuracy")

@@ -42,7 +42,7 @@ _HOMES = {
     "evaluate": "evaluation.evaluate",
     "init": "problem",
     "list_bundles": "bundles.bundle",
-    "list_runs": "training.run",
+    "list_runs": "training.record",
     "open_bundle": "bundles.bundle",
     "open_dataset": "data.opening",
     "open_evaluation": "evaluation.evaluation",

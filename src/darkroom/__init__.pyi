@@ -32,8 +32,8 @@ from darkroom.problem import init as init
 from darkroom.training.recipe import Augment as Augment
 from darkroom.training.recipe import Optimizer as Optimizer
 from darkroom.training.recipe import Recipe as Recipe
+from darkroom.training.record import list_runs as list_runs
 from darkroom.training.run import Run as Run
-from darkroom.training.run import list_runs as list_runs
 from darkroom.training.run import open_run as open_run
 from darkroom.training.train import train as train
 from darkroom.version import __version__ as __version__

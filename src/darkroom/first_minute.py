@@ -45,7 +45,7 @@ def quickstart(
     tell(tell_dataset(dataset, check_dataset(dataset)))
     split = split_dataset(dataset)
     tell(tell_split(split))
-    announce = (lambda record: tell(tell_plan(record))) if say else None
+    announce = (lambda record, _: tell(tell_plan(record))) if say else None
     run = train(split, Recipe(epochs=_EPOCHS), announce=announce)
     tell(tell_run(run))
     evaluation = evaluate(run)

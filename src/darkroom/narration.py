@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from darkroom.data.wording import counted
+from darkroom.data.wording import counted, percent
 from darkroom.findings import Finding
 
 if TYPE_CHECKING:
     from darkroom.bundles.bundle import Bundle
     from darkroom.data.dataset import Dataset
     from darkroom.evaluation.evaluation import Evaluation
-    from darkroom.training.run import Run, RunRecord
+    from darkroom.training.record import RunRecord
+    from darkroom.training.run import Run
 
 
 def line(stage: str, *words: str) -> str:
@@ -26,7 +27,7 @@ def tell_dataset(dataset: Dataset, findings: Sequence[Finding]) -> str:
     """Say what was opened."""
     record, index = dataset.record, dataset.index
     sizes = index.select("width", "height").unique()
-    size = "many sizes"
+    size = "many sizes,"
     if len(sizes) == 1:
         size = "{}x{}".format(*sizes.row(0))
     colour = "grey" if bool((index["channels"] == 1).all()) else "colour"
@@ -68,7 +69,7 @@ def tell_run(run: Run) -> str:
         "trained",
         f"{counted(len(run.history), 'epoch', 'epochs')} in {seconds:.0f} s, {run.record.outcome}",
         f"{speeds[len(speeds) // 2]:,.0f} images/s" if speeds else "",
-        f"valid {run.best.valid_accuracy:.1%} at epoch {run.best.number}",
+        f"valid {percent(run.best.valid_accuracy)} at epoch {run.best.number}",
     )
 
 
@@ -76,21 +77,22 @@ def tell_evaluation(evaluation: Evaluation) -> list[str]:
     """Say what an evaluation measured, and how it stands to the Problem."""
     accuracy, confused = evaluation.metrics.accuracy, evaluation.metrics.most_confused()
     value, low, high = (
-        100 * (share or 0) for share in (accuracy.value, accuracy.low, accuracy.high)
+        percent(share or 0.0) for share in (accuracy.value, accuracy.low, accuracy.high)
     )
     looks = evaluation.record.looks
     return [
         line(
             "evaluate",
-            f"{evaluation.record.part} {value:.1f} % (95 % interval {low:.1f} .. {high:.1f})",
+            f"{evaluation.record.part} {value} (95 % interval {low} .. {high})",
             f"most confused: {confused[0]} taken for {confused[1]}" if confused else "",
             f"look {looks} at this test part" if looks else "",
         ),
         *(
             line(
                 promise.verdict,
-                f"{promise.name} of {promise.wanted:.1%} wanted, {promise.measured:.1%} measured "
-                f"({promise.low:.1%} .. {promise.high:.1%})",
+                f"{promise.name} of {percent(promise.wanted)} wanted, "
+                f"{percent(promise.measured)} measured "
+                f"({percent(promise.low)} .. {percent(promise.high)})",
             )
             for promise in evaluation.record.promises
         ),

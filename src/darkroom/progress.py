@@ -71,6 +71,7 @@ def _bar(what: str, total: float, done: float) -> tuple[Progress, TaskID]:
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
+        TextColumn("left"),
         console=Console(stderr=True),
         transient=True,
     )

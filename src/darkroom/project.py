@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -16,6 +17,9 @@ from darkroom.problem import PROJECT_FILE, Problem
 from darkroom.records import from_toml, with_overrides
 from darkroom.training.recipe import Recipe
 from darkroom.workspace import Workspace
+
+_READ_BY = {"problem": "evaluate", "data": "train", "recipe": "train"}  # table -> command
+_SPLITTING = ("valid", "test", "group_by", "sample", "seed")  # fields of `data`
 
 
 class DataSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,7 +46,11 @@ class Project(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 def read_project(
-    source: str | None = None, settings: Sequence[str] = (), *, folder: Path | str = "."
+    source: str | None = None,
+    settings: Sequence[str] = (),
+    *,
+    folder: Path | str = ".",
+    tables: tuple[str, ...] = ("problem", "data", "recipe"),
 ) -> Project:
     """Read `darkroom.toml` when there is one, and lay over it what was typed.
 
@@ -51,9 +59,12 @@ def read_project(
         settings: `name=value`; `data.` and `problem.` begin the names of those tables, every
             other name is one of the recipe.
         folder: Where `darkroom.toml` is looked for.
+        tables: What the caller reads: tables, or fields as `data.source`. Only what is typed is
+            held against it; a file may say more than one command needs.
 
     Raises:
-        RecipeError: A name is unknown (the nearest is named) or a value does not fit.
+        RecipeError: A name is unknown (the nearest is named), a value does not fit, or a setting
+            is typed that the caller does not read.
     """
     path = Path(folder) / PROJECT_FILE
     project = Project()
@@ -66,12 +77,29 @@ def read_project(
             typed[table].append(rest)
         else:
             typed["recipe"].append(setting)
-    data = with_overrides(project.data, typed["data"], table="data.")
-    return Project(
+    data = project.data
+    if source is not None:  # a sum or a copy that the file names belongs to the file's own source
+        data = msgspec.structs.replace(data, source=source, sha256=None, archive=None)
+    project = Project(
         problem=with_overrides(project.problem, typed["problem"], table="problem."),
-        data=data if source is None else msgspec.structs.replace(data, source=source),
+        data=with_overrides(data, typed["data"], table="data."),
         recipe=with_overrides(project.recipe, typed["recipe"]),
     )
+    _refuse_unread(typed, tables)
+    return project
+
+
+def _refuse_unread(typed: Mapping[str, Sequence[str]], tables: tuple[str, ...]) -> None:
+    """Refuse what was typed and would change nothing: it was meant for another command."""
+    for table, settings in typed.items():
+        for setting in settings:
+            field = f"{table}.{setting.partition('=')[0].strip().partition('.')[0]}"
+            if table not in tables and field not in tables:
+                raise RecipeError(
+                    f"--set {field} changes nothing here, where only {', '.join(tables)} "
+                    f"{'is' if len(tables) == 1 else 'are'} read",
+                    hint=f"darkroom {_READ_BY[table]} --set {table}.{setting}",
+                )
 
 
 def open_project_data(project: Project, workspace: Workspace) -> Dataset:
@@ -82,16 +110,47 @@ def open_project_data(project: Project, workspace: Workspace) -> Dataset:
         DataError: As `open_dataset`.
     """
     data = project.data
+    location = _named_dataset(data.source, workspace)
     if not data.source:
         raise RecipeError(
             f"no images are named, here or in {PROJECT_FILE}",
             hint="darkroom train photos/   (or: darkroom init, and set data.source)",
         )
-    return open_dataset(data.source, workspace=workspace, sha256=data.sha256, archive=data.archive)
+    return open_dataset(location, workspace=workspace, sha256=data.sha256, archive=data.archive)
 
 
-def split_project_data(project: Project, dataset: Dataset) -> Dataset:
-    """Split the images of a project as it says; a dataset that was split already stays."""
+def _named_dataset(source: str, workspace: Workspace) -> str | Path:
+    """Give the dataset of the workspace that a name means; what exists as a path is no name."""
+    with contextlib.suppress(OSError, RuntimeError, ValueError):  # no path at all, or no home
+        if Path(source).expanduser().exists():
+            return source
+    known = workspace.artifacts("dataset")
+    return next((path for path, manifest in known if manifest.name == source), source)
+
+
+def split_project_data(
+    project: Project, dataset: Dataset, *, settings: Sequence[str] = ()
+) -> Dataset:
+    """Split the images of a project as it says; a dataset that was split already stays.
+
+    Args:
+        project: What `darkroom.toml` says, with what was typed on top of it.
+        dataset: Its images.
+        settings: What was typed, as `read_project` takes it.
+
+    Raises:
+        RecipeError: A setting was typed for a part or a split that is there already.
+        DataError: As `split_dataset`.
+    """
+    given = _SPLITTING if dataset.record.split else tuple(set(_SPLITTING) & set(dataset.counts))
+    for setting in settings:
+        name = setting.partition("=")[0].strip()
+        if name.removeprefix("data.") in given and name.startswith("data."):
+            raise RecipeError(
+                f"--set {setting} changes nothing: {dataset.name} is split already "
+                f"({dataset.record.split or 'its source brings its parts'})",
+                hint=f"leave {name} out, or train on images that are not split yet",
+            )
     if dataset.record.split:
         return dataset
     data = project.data

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import glob
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -232,15 +233,23 @@ class Workspace:
         """Read the events of one sort that happened to one thing, oldest first.
 
         A line that a power cut tore is passed over.
+
+        Raises:
+            ArtifactError: A whole line is no event, or comes from a newer darkroom.
         """
         ledger = self.root / "ledger.jsonl"
-        found = []
-        for line in ledger.read_bytes().splitlines() if ledger.exists() else ():
-            with contextlib.suppress(ArtifactError):
-                record = from_json(line, Event, where=str(ledger))
-                if record.event == event and record.subject == subject:
-                    found.append(record)
-        return found
+        lines = ledger.read_bytes().splitlines() if ledger.exists() else []
+        records = [from_json(line, Event, where=str(ledger)) for line in lines if _is_whole(line)]
+        return [record for record in records if (record.event, record.subject) == (event, subject)]
+
+
+def _is_whole(line: bytes) -> bool:
+    """Tell whether a line is JSON; the beginning of an object never is."""
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _age(found: tuple[Path, Manifest]) -> tuple[str, list[str | int]]:

@@ -11,9 +11,11 @@ import pytest
 import darkroom
 from darkroom import storage
 from darkroom.bundles import pack as packing
+from darkroom.bundles.export import onnx
 from darkroom.bundles.export.onnx import export_onnx
 from darkroom.bundles.parity import TOLERANCE, prove_parity
 from darkroom.data.pixels import load_images
+from darkroom.data.wording import percent
 from darkroom.decision import Decision
 from darkroom.errors import ArtifactError, GateError, RecipeError
 from darkroom.models.architecture import Architecture
@@ -52,7 +54,7 @@ def test_golden_images_are_of_every_class_and_never_of_the_test_part(bundle, dat
 
 def test_the_card_says_how_good_it_is_and_what_was_not_answered(bundle):
     card = (bundle.path / "card.md").read_text()
-    assert f"{bundle.record.score.accuracy:.1%}" in card
+    assert percent(bundle.record.score.accuracy) in card
     assert "95 % interval" in card
     assert "not answered" in card
 
@@ -72,6 +74,51 @@ def test_every_network_exports_to_what_it_is(name, task, tmp_path):
     runtime = OnnxRuntime(tmp_path / "model.onnx")
     prove_parity(np.asarray(model(images)), runtime.answer(images), Decision(task=task))
     assert runtime.answer(images[:1]).shape == (1, 4)
+
+
+TINY = Architecture(name="mlp", version=CATALOG["mlp"].version, height=8, width=8, channels=1,
+                    classes=2, task="single-label", width_factor=0.05)  # fmt: skip
+
+
+def export_tiny():
+    images = np.zeros((1, 8, 8, 1), np.float32)
+    return export_onnx(TINY, dump_weights(build_model(TINY)), images)
+
+
+def test_an_export_imports_nothing_from_the_working_folder(tmp_path, monkeypatch):
+    (tmp_path / "numpy.py").write_text("raise SystemExit('imported from the working folder')")
+    monkeypatch.chdir(tmp_path)
+    assert export_tiny().answers.shape == (1, 2)
+
+
+def test_an_export_that_takes_too_long_is_an_error_of_the_house(monkeypatch):
+    monkeypatch.setattr(onnx, "_TIMEOUT_S", 0.0)
+    monkeypatch.setattr(onnx, "_QUIET_S", 0.0)
+    with pytest.raises(ArtifactError) as refused:
+        export_tiny()
+    assert "within 0 s" in refused.value.problem
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_an_export_that_takes_a_while_says_so_on_a_terminal(capsys, monkeypatch, is_terminal):
+    monkeypatch.setattr(onnx, "_QUIET_S", 0.0)
+    monkeypatch.setattr(onnx.sys.stderr, "isatty", lambda: is_terminal)
+    export_tiny()
+    assert ("exporting" in capsys.readouterr().err) == is_terminal
+
+
+def test_no_room_for_temporary_files_is_an_error_of_the_house(tmp_path, monkeypatch):
+    monkeypatch.setattr(onnx.tempfile, "tempdir", str(tmp_path / "missing"))
+    with pytest.raises(ArtifactError) as refused:
+        export_tiny()
+    assert "TMPDIR" in refused.value.hint
+
+
+def test_only_a_missing_package_is_answered_with_an_installation():
+    with pytest.raises(ArtifactError) as refused:
+        export_onnx(TINY, b"no weights", np.zeros((1, 8, 8, 1), np.float32))
+    assert "install" not in refused.value.hint
+    assert "[train]" in onnx._remedy("ModuleNotFoundError: No module named 'tensorflow'")
 
 
 def test_parity_holds_up_to_the_tolerance_and_not_beyond():
@@ -164,10 +211,20 @@ def test_an_evaluation_of_another_run_is_refused(chain, evaluation):
     assert evaluation.name in refused.value.problem
 
 
-@pytest.mark.parametrize("name", ["../out", "a/b", "", ".hidden"])
-def test_a_name_that_is_no_folder_name_is_refused(chain, name):
-    with pytest.raises(RecipeError):
-        darkroom.pack(*chain, name=name)
+def test_what_is_no_folder_name_is_refused(chain):
+    for word in ("../out", "a/b", "", ".hidden", "-rf", "_x", "a" * 65, "фото"):
+        for asked in ({"name": word}, {"version": word}):
+            with pytest.raises(RecipeError) as refused:
+                darkroom.pack(*chain, **asked)
+            assert repr(word) in refused.value.problem
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [("фото", "bundle"), ("-rf", "rf"), ("my photos (2)", "my-photos-2"), ("a_b.c", "a_b.c")],
+)
+def test_a_folder_of_any_name_gives_the_bundle_a_name(folder, name):
+    assert packing._default_name(folder) == name
 
 
 def test_the_bundle_answers_as_keras_does_on_images_of_any_kind(bundle, run):

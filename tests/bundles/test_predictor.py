@@ -42,6 +42,15 @@ def change_record(folder, **changes):
     reseal(folder)
 
 
+def rewrite_record(folder, change):
+    """Write a record that darkroom itself would refuse to make."""
+    path = folder / "bundle.json"
+    document = json.loads(path.read_text())
+    change(document)
+    path.write_text(json.dumps(document))
+    reseal(folder)
+
+
 def test_a_copied_bundle_needs_no_workspace(copy):
     assert darkroom.open_bundle(copy).predict(image_bytes()).label in ("ball", "box", "stripe")
 
@@ -128,6 +137,97 @@ def test_another_decoder_gives_a_warning_and_an_answer(copy):
 
 def test_a_damaged_network_is_refused_in_words(copy):
     (copy / "model.onnx").write_bytes(b"not a network")
+    reseal(copy)
+    with pytest.raises(ArtifactError) as refused:
+        darkroom.open_bundle(copy).predict(image_bytes())
+    assert "model.onnx" in refused.value.problem
+
+
+@pytest.mark.parametrize("name", ["../../secret", "/etc/hostname", "a/b.png", "..", ""])
+def test_a_golden_file_outside_of_the_bundle_is_never_opened(copy, name):
+    rewrite_record(copy, lambda document: document["golden"][0].update(file=name))
+    with pytest.raises(ArtifactError) as refused:
+        darkroom.open_bundle(copy)
+    assert repr(name) in refused.value.problem
+
+
+@pytest.mark.parametrize(
+    ("change", "fact"),
+    [
+        (lambda document: document.update(golden=[]), "golden"),
+        (lambda document: document["golden"][0]["probabilities"].pop(), "probabilities"),
+        (lambda document: document.update(classes=["ball", "ball", "box"]), "'ball' twice"),
+        (lambda document: document.update(classes=["ball", "", "box"]), "without a name"),
+        (lambda document: document.update(classes=[]), "no classes"),
+        (lambda document: document.update(version="../1"), "'../1'"),
+        (lambda document: document.update(name="a/b"), "'a/b'"),
+        (lambda document: document.update(name="-rf"), "'-rf'"),
+        (lambda document: document["decision"].update(thresholds=[0.5]), "thresholds"),
+    ],
+)
+def test_a_record_that_contradicts_itself_is_refused(copy, change, fact):
+    rewrite_record(copy, change)
+    with pytest.raises(ArtifactError) as refused:
+        darkroom.open_bundle(copy)
+    assert fact in refused.value.problem
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        np.zeros((1, 16, 16, 3), np.uint8),  # of too few images
+        np.zeros((16, 8, 8, 3), np.uint8),
+        np.zeros((16, 16, 16, 3), np.float32),
+        np.zeros((), np.uint8),
+        b"",
+        b"no array",
+        b"\x93NUMPY\x01\x00\x76\x00{'descr': '|u1', 'fortran_order': False, "
+        b"'shape': (99999999, 99999, 9, 3), }".ljust(128)
+        + b"\n",
+    ],
+)
+def test_golden_pixels_of_another_shape_are_refused(copy, stored):
+    if isinstance(stored, bytes):
+        (copy / "golden/pixels.npy").write_bytes(stored)
+    else:
+        np.save(copy / "golden/pixels.npy", stored)
+    reseal(copy)
+    with pytest.raises(ArtifactError) as refused:
+        darkroom.open_bundle(copy).predict(image_bytes())
+    assert "pixels.npy" in refused.value.problem
+
+
+def test_a_golden_file_that_cannot_be_decoded_here_gives_the_warning(copy):
+    record = from_json((copy / "bundle.json").read_bytes(), BundleRecord, where="x")
+    (copy / "golden" / record.golden[0].file).write_bytes(b"of a format that nobody reads")
+    reseal(copy)
+    with pytest.warns(RuntimeWarning, match="other pixels"):
+        assert darkroom.open_bundle(copy).predict(image_bytes()).label
+
+
+def test_a_golden_file_that_is_not_there_is_refused(copy):
+    rewrite_record(copy, lambda document: document["golden"][0].update(file="99.png"))
+    with pytest.raises(ArtifactError) as refused:
+        darkroom.open_bundle(copy).predict(image_bytes())
+    assert "99.png" in refused.value.problem
+
+
+def test_a_network_with_other_answers_than_the_classes_is_refused(copy):
+    def shorten(document):
+        document["classes"].pop()
+        for golden in document["golden"]:
+            golden["probabilities"].pop()
+
+    rewrite_record(copy, shorten)
+    with pytest.raises(ArtifactError) as refused:
+        darkroom.open_bundle(copy).predict(image_bytes())
+    assert "(16, 2)" in refused.value.problem
+
+
+def test_a_network_for_other_images_is_refused(copy):
+    rewrite_record(copy, lambda document: document["preprocess"].update(channels=1))
+    pixels = np.load(copy / "golden/pixels.npy")
+    np.save(copy / "golden/pixels.npy", pixels[..., :1])
     reseal(copy)
     with pytest.raises(ArtifactError) as refused:
         darkroom.open_bundle(copy).predict(image_bytes())

@@ -333,6 +333,33 @@ def test_with_nothing_named_it_says_what_to_type(
     assert_nothing_half_written(workspace)
 
 
+@pytest.mark.parametrize("setting", ["data.sha256=00", "data.archive=photos.zip"])
+@pytest.mark.parametrize("command", ["check", "train"])
+def test_a_setting_that_a_folder_has_no_use_for_is_refused_with_what_clears_it(
+    darkroom, workspace, tmp_path, command, setting
+):
+    root = draw_folder(tmp_path / "photos", per_class=25)
+    outcome = darkroom(command, root, "--set", setting)
+    kind, problem, hint = the_error(outcome)
+    assert (outcome.code, kind, outcome.out) == (2, "DataError", "")
+    assert setting.removeprefix("data.").replace("=", " = ") in problem
+    assert_nothing_half_written(workspace)
+    cleared = hint.removeprefix("--set ")
+    assert darkroom("check", root, "--set", setting, "--set", cleared).code == 0
+
+
+def test_a_group_across_parts_that_were_brought_is_refused(darkroom, workspace, tmp_path):
+    for part in ("train", "test"):
+        draw_folder(tmp_path / "photos" / part / "cat" / "monday", (".",), 9, seed=len(part))
+        draw_folder(tmp_path / "photos" / part / "dog" / part, (".",), 9, seed=len(part))
+    outcome = darkroom("train", tmp_path / "photos", "--set", "data.group_by=folder")
+    kind, problem, hint = the_error(outcome)
+    assert (outcome.code, kind) == (2, "DataError")
+    assert "`monday`" in problem
+    assert "data.group_by=none" in hint
+    assert_nothing_half_written(workspace)
+
+
 def test_an_unknown_name_after_despite_names_the_nearest(darkroom, workspace, tmp_path):
     root = draw_folder(tmp_path / "photos", per_class=25)
     outcome = darkroom("train", root, "--despite", "unreadble")

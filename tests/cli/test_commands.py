@@ -139,6 +139,36 @@ def test_one_unreadable_image_is_an_error_and_among_others_it_is_named(typed, pa
     assert next(row for row in rows if "error" in row)["image"].endswith("bad.png")
 
 
+def test_one_unreadable_image_still_gives_the_document_that_was_asked_for(typed, packed, images):
+    bad = images / "bad.png"
+    bad.write_bytes(image_bytes()[:60])
+    code, out, said = typed("predict", packed, bad, "--json")
+    assert code == 1
+    assert [row["image"] for row in json.loads(out)] == [str(bad)]
+    assert "bad.png" in said
+    code, out, _ = typed("predict", packed, bad, "--csv")
+    assert (code, out) == (1, "id,ball,box,stripe\n")
+
+
+def test_a_folder_with_one_unreadable_image_is_no_error_of_the_command(typed, packed, tmp_path):
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "bad.png").write_bytes(image_bytes()[:60])
+    code, out, said = typed("predict", packed, tmp_path / "one")
+    assert (code, out) == (1, "")
+    assert "bad.png" in said
+
+
+def test_an_image_that_a_folder_holds_and_that_is_not_taken_is_named(typed, packed, images):
+    (images / ".DS_Store").write_bytes(b"x")
+    assert typed("predict", packed, images)[0] == 0
+    (images / "gone.png").symlink_to("nothing.png")
+    code, out, said = typed("predict", packed, images)
+    assert code == 1
+    assert len(out.splitlines()) == 3
+    assert f"{images / 'gone.png'}: broken link" in said
+    assert ".DS_Store" not in said
+
+
 @pytest.mark.parametrize(
     "words", [["--csv", "--json"], ["--clip", "0.1"], ["--clip", "0.9", "--csv"]]
 )
@@ -187,6 +217,56 @@ def test_evaluate_prints_every_number_as_json(typed, run, monkeypatch):
     assert code == 0
     assert told["metrics"]["accuracy"]["of"] == run.dataset.counts["valid"]
     assert set(told["metrics"]["classes"][0]) >= {"precision", "recall", "false_positive_rate"}
+
+
+def test_after_another_part_than_the_test_part_the_next_step_is_to_evaluate(
+    typed, run, monkeypatch
+):
+    monkeypatch.setenv("DARKROOM_WORKSPACE", str(run.workspace.root))
+    _, _, said = typed("evaluate", run.name, "--part", "valid")
+    assert f"darkroom evaluate {run.path}" in said
+    assert "darkroom pack" not in said
+
+
+@pytest.mark.parametrize("kind", ["run", "bundle"])
+@pytest.mark.parametrize("damage", ["manifest changed", "record changed", "record removed"])
+def test_a_damaged_folder_is_named_and_the_others_are_listed(
+    typed, workspace, kind, damage, request
+):
+    made = request.getfixturevalue(kind).path
+    folder = workspace.folder(kind) / "photos"
+    for name in ("good", "bad"):
+        shutil.copytree(made, folder / name)
+    file, _, how = damage.partition(" ")
+    path = folder / "bad" / f"{kind if file == 'record' else file}.json"
+    path.write_text("{") if how == "changed" else path.unlink()
+    code, out, said = typed(f"{kind}s")
+    assert code == 0
+    assert len(out.splitlines()) == 2
+    assert said.splitlines() == [f"damaged: {folder / 'bad'}"]
+    assert len(json.loads(typed(f"{kind}s", "--json")[1])) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "command"),
+    [
+        (["check", "builtin:digits", "--set", "data.valid=0.5"], "train"),
+        (["train", "builtin:digits", "--set", "problem.goal=0.9"], "evaluate"),
+        (["evaluate", "--set", "epochs=3"], "train"),
+    ],
+)
+def test_a_setting_that_the_command_does_not_read_is_refused(typed, workspace, words, command):
+    code, out, said = typed(*words)
+    assert (code, out) == (2, "")
+    assert f"darkroom {command} --set" in said
+
+
+def test_a_split_dataset_is_trained_on_by_name_and_not_split_again(typed, dataset, monkeypatch):
+    monkeypatch.setenv("DARKROOM_WORKSPACE", str(dataset.workspace.root))
+    code, _, said = typed("train", dataset.name, "--set", "data.valid=0.5")
+    assert code == 2
+    assert "data.valid" in said
+    assert dataset.name in said
 
 
 def test_nothing_made_yet_is_said_with_what_to_type(typed, workspace):

@@ -11,8 +11,10 @@ import pytest
 
 from darkroom import check_dataset, open_dataset, split_dataset
 from darkroom.data.checks import CHECKS, refuse_errors
+from darkroom.data.checks.tiny_class import _FEW_IMAGES
 from darkroom.data.dataset import Dataset
 from darkroom.errors import DataError
+from darkroom.evaluation.intervals import wilson
 from darkroom.findings import Finding, Severity, has_errors
 from tests.data.indexes import Row, make_index
 from tests.making import draw_folder, image_bytes
@@ -133,6 +135,21 @@ def test_unlabelled_images_trouble_no_check(name, workspace):
     ]
     dataset = make_index(workspace, [*rows, Row("x.png", None, "unlabelled")])
     assert found_by(name, dataset) == []
+
+
+def test_of_copies_across_parts_every_one_is_named(workspace):
+    rows = [
+        Row(f"{part}/{n}.png", n % 2, part, content=str(n))
+        for part in ("train", "test")
+        for n in range(700)
+    ]
+    (finding,) = found_by("duplicates-across-parts", make_index(workspace, rows))
+    assert sorted(finding.where) == sorted(row.image for row in rows)
+
+
+def test_twenty_images_are_what_leaves_a_recall_open_by_seventy_points():
+    recall = wilson(2, round(0.2 * _FEW_IMAGES))
+    assert (round(recall.low, 2), round(recall.high, 2)) == (0.15, 0.85)
 
 
 def rows_of(sizes) -> list[Row]:

@@ -16,7 +16,7 @@ from darkroom.errors import DataError
 from tests.data.packing import TAR_MODES, pack_folder
 from tests.making import draw_folder
 
-SOURCES = ("folder", ".zip", *TAR_MODES)
+SOURCES = ("folder", ".zip", *TAR_MODES, "./.tar")  # `tar cf shapes.tar .` writes `./` before names
 
 
 class Given:
@@ -30,7 +30,8 @@ class Given:
         """Make the source of what the folder holds now."""
         if self.kind == "folder":
             return FolderSource(self.folder)
-        return ArchiveSource(pack_folder(self.folder, self.kind))
+        prefix = "./" if self.kind.startswith("./") else ""
+        return ArchiveSource(pack_folder(self.folder, self.kind.removeprefix("./"), prefix))
 
     @property
     def path(self) -> Path:
@@ -67,6 +68,12 @@ def test_what_is_listed_can_be_read_and_has_the_size_told(made):
 def test_files_can_be_read_in_any_order(made):
     for entry in reversed(made.source.listing().entries):
         assert made.source.read(entry.name) == (made.folder / entry.name).read_bytes()
+
+
+def test_what_was_listed_is_read_by_a_source_that_has_not_listed_it(made):
+    for entry in made.source.listing().entries:
+        again = locate_source(made.source.location, made.folder)
+        assert again.read(entry.name) == (made.folder / entry.name).read_bytes()
 
 
 def test_no_name_is_listed_twice(made):

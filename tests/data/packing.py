@@ -17,11 +17,11 @@ TAR_MODES: dict[str, Literal["w", "w:gz", "w:bz2", "w:xz"]] = {
 }
 
 
-def pack_folder(folder: Path, ending: str) -> Path:
+def pack_folder(folder: Path, ending: str, prefix: str = "") -> Path:
     """Pack what lies in a folder, and return the archive that stands beside it."""
     target = folder.with_name(folder.name + ending)
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    members = [(path.relative_to(folder).as_posix(), path.read_bytes()) for path in files]
+    members = [(prefix + path.relative_to(folder).as_posix(), path.read_bytes()) for path in files]
     if ending == ".zip":
         return write_zip(target, members)
     return write_tar(target, members, TAR_MODES[ending])

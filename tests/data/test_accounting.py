@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import socket
 import struct
 import warnings
@@ -16,6 +17,7 @@ import pytest
 from PIL import Image
 
 from darkroom import open_dataset, split_dataset
+from darkroom.data.sources.folder import FolderSource
 from tests.data.packing import write_tar, write_zip
 from tests.making import draw_folder, image_bytes, real_data
 
@@ -52,6 +54,36 @@ def test_a_folder_of_the_system_is_listed(root, name):
     (root / name).mkdir()
     (root / name / "inside.png").write_bytes(image_bytes())
     assert skipped(root) == {f"{name}/": "system folder"}
+
+
+def test_our_own_workspace_within_the_folder_is_listed_as_one(root, monkeypatch):
+    monkeypatch.setenv("DARKROOM_WORKSPACE", str(root / "workspace"))
+    assert skipped(root) == {}
+    (root / "cat" / "new.png").write_bytes(image_bytes("ball", 50))
+    assert skipped(root) == {"workspace/": "darkroom's workspace"}
+    assert open_dataset(root).classes == ("cat", "dog")
+
+
+def test_our_workspace_changes_no_stamp_and_no_dataset_by_coming_or_growing(root, monkeypatch):
+    monkeypatch.setenv("DARKROOM_WORKSPACE", str(root / "workspace"))
+    before = FolderSource(root).stamp()
+    dataset = open_dataset(root)
+    assert open_dataset(root).manifest == dataset.manifest
+    split_dataset(dataset)
+    assert FolderSource(root).stamp() == before == dataset.record.stamp
+
+
+def test_a_workspace_that_an_interruption_left_without_a_dataset_is_ours_too(root, monkeypatch):
+    monkeypatch.setenv("DARKROOM_WORKSPACE", str(root / "workspace"))
+    shutil.rmtree(open_dataset(root).path.parent)
+    shutil.rmtree(root / "workspace" / "cache" / "opened")
+    assert skipped(root) == {"workspace/": "darkroom's workspace"}
+
+
+def test_control_a_class_called_workspace_is_a_class(root):
+    (root / "dog").rename(root / "workspace")
+    assert skipped(root) == {}
+    assert open_dataset(root).classes == ("cat", "workspace")
 
 
 def test_a_link_out_of_the_folder_is_listed(root, tmp_path):
@@ -144,9 +176,10 @@ def test_what_is_skipped_stays_counted_through_a_split(tmp_path, workspace):
     (tmp_path / "parts" / "models").mkdir()
     (tmp_path / "parts" / "train" / "cat" / "notes.txt").write_text("words")
     split = split_dataset(open_dataset(tmp_path / "parts"), sample=0.7)
-    assert split.record.used == len(split.index) < 40
-    assert split.record.found == split.record.used + len(split.skipped)
-    assert len(split.skipped) == 2
+    record = split.record
+    assert record.used == len(split.index) < 40
+    assert record.found == record.used + len(split.skipped) + record.left_out == 42
+    assert len(split.skipped) == record.skipped == 2
 
 
 def test_a_file_larger_than_the_cap_is_listed(root):

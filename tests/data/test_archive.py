@@ -7,6 +7,7 @@ import io
 import struct
 import tarfile
 import tracemalloc
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -235,3 +236,25 @@ def test_an_archive_is_told_by_its_ending(name, known):
 
 def test_the_short_name_of_an_archive_has_no_ending(tmp_path):
     assert ArchiveSource(write_tar(tmp_path / "photos.tar.gz", GOOD, "w:gz")).stem == "photos"
+
+
+@pytest.mark.parametrize("ending", [".zip", ".tar"])
+def test_of_two_members_with_one_name_the_one_that_is_listed_is_read(tmp_path, ending):
+    other = image_bytes("box", 77)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # zipfile warns about the name
+        source = open_archive(write_any(tmp_path / f"p{ending}", [*GOOD, (GOOD[0][0], other)]))
+    assert source.read(GOOD[0][0]) == GOOD[0][1]
+    assert [file.reason for file in source.listing().skipped] == ["twice in the archive"]
+
+
+def test_a_split_of_a_tar_packed_from_within_its_folder_is_read_again(tmp_path, workspace):
+    members = [(f"./{name}", data) for name, data in GOOD]
+    dataset = open_dataset(write_tar(tmp_path / "p.tar", members))
+    assert sorted(dataset.read(dataset.index)) == sorted(data for _, data in GOOD)
+
+
+def test_no_member_of_a_tar_is_searched_for_by_its_name(tmp_path, monkeypatch):
+    source = open_archive(write_tar(tmp_path / "p.tar", GOOD))
+    monkeypatch.delattr(tarfile.TarFile, "getmember")
+    assert [source.read(name) for name, _ in GOOD] == [data for _, data in GOOD]

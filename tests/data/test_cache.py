@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib.metadata
 import multiprocessing
 import resource
 import tempfile
@@ -14,9 +15,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from darkroom import open_dataset, split_dataset
 from darkroom.data.cache import PixelCache
+from darkroom.data.pixels import load_images
 from darkroom.data.preprocess import Preprocess
+from darkroom.data.survey import in_chunks, in_order
 from darkroom.errors import ArtifactError
+from tests.making import draw_folder
 
 SMALL = Preprocess(height=2, width=3)
 ROW_BYTES = 2 * 3 * 3
@@ -186,6 +191,57 @@ def test_after_a_full_disk_the_cache_goes_on(tmp_path):
     assert count_known(cache, range(10)) == 10
 
 
+def test_keys_that_do_not_fit_are_told_too(tmp_path):
+    cache = PixelCache(tmp_path, SMALL)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10 * ROW_BYTES + 7, hard))  # 10 rows, 5.8 keys
+    try:
+        with pytest.raises(ArtifactError):
+            append(cache, range(10))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    append(cache, range(10))
+    assert count_known(cache, range(10)) == 10
+
+
+def test_a_cache_that_lost_what_was_put_there_is_told_and_no_other_image_is_taken(
+    tmp_path, workspace, monkeypatch
+):
+    dataset = split_dataset(open_dataset(draw_folder(tmp_path / "shapes", per_class=6)))
+    other = Preprocess(height=9, width=9)
+    load_images(dataset, "valid", other)
+    monkeypatch.setattr("darkroom.data.pixels._fill", lambda *_: None)
+    with pytest.raises(ArtifactError) as caught:
+        load_images(dataset, "train", other)
+    assert str(workspace.cache / "pixels") in caught.value.problem
+    assert len(load_images(dataset, "valid", other)) > 0  # control: what is there is taken
+
+
+@given(st.lists(st.integers(0, 20 * 2**20), max_size=600))
+def test_chunks_keep_all_in_order_and_end_at_256_images_or_8_mib(sizes):
+    chunks = list(in_chunks((size, size) for size in sizes))
+    assert [size for chunk in chunks for size in chunk] == sizes
+    assert all(1 <= len(chunk) <= 256 for chunk in chunks)
+    assert all(sum(chunk[:-1]) < 8 * 2**20 for chunk in chunks)
+    for chunk in chunks[:-1]:
+        assert len(chunk) == 256 or sum(chunk) >= 8 * 2**20
+
+
+def test_large_photographs_are_prepared_a_few_at_a_time(tmp_path, workspace, monkeypatch):
+    dataset = split_dataset(open_dataset(draw_folder(tmp_path / "shapes", per_class=6)))
+    monkeypatch.setattr("darkroom.data.survey._CHUNK_BYTES", 1)
+    chunks = []
+
+    def spy(work, given, *, total):
+        chunks.extend(list(chunk) for chunk in given)
+        return in_order(work, chunks, total=total)
+
+    monkeypatch.setattr("darkroom.data.pixels.in_order", spy)
+    load_images(dataset, "train", Preprocess(height=9, width=9))
+    assert chunks
+    assert all(len(chunk) == 1 for chunk in chunks)
+
+
 def test_a_folder_that_cannot_be_made_is_told(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(ArtifactError) as caught:
@@ -212,3 +268,31 @@ def test_everything_else_has_a_cache_of_its_own(tmp_path, other):
     append(PixelCache(tmp_path, SMALL), range(3))
     rows = PixelCache(tmp_path, other).rows([key_of(number) for number in range(3)])
     assert rows.tolist() == [-1, -1, -1]
+
+
+def other_decoder(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("darkroom.data.cache.DECODER", 999)
+
+
+def other_pillow(patch: pytest.MonkeyPatch) -> None:
+    other_version(patch, "pillow")
+
+
+def other_simplejpeg(patch: pytest.MonkeyPatch) -> None:
+    other_version(patch, "simplejpeg")
+
+
+def other_version(patch: pytest.MonkeyPatch, library: str) -> None:
+    known = importlib.metadata.version
+    patch.setattr(
+        importlib.metadata, "version", lambda name: "0.0.0" if name == library else known(name)
+    )
+
+
+@pytest.mark.parametrize("change", [other_decoder, other_pillow, other_simplejpeg])
+def test_pixels_of_another_decoder_are_not_taken(tmp_path, monkeypatch, change):
+    append(PixelCache(tmp_path, SMALL), range(3))
+    with monkeypatch.context() as patch:
+        change(patch)
+        assert count_known(PixelCache(tmp_path, SMALL), range(3)) == 0
+    assert count_known(PixelCache(tmp_path, SMALL), range(3)) == 3  # control: by the same one

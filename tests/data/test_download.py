@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
 import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,6 +15,7 @@ import pytest
 from darkroom import open_dataset
 from darkroom.data.sources import download as module
 from darkroom.data.sources.download import download, is_url
+from darkroom.disk import file_sha256
 from darkroom.errors import DataError, ServiceError
 from tests.data.file_server import FileServer
 from tests.data.packing import pack_folder
@@ -257,3 +262,51 @@ def test_the_default_cap_is_twenty_gibibytes():
 )
 def test_only_http_is_an_address(text, is_one):
     assert is_url(text) is is_one
+
+
+def test_a_file_is_on_the_disk_before_it_stands_in_its_place(tmp_path, monkeypatch):
+    order = []
+    flush, rename = os.fsync, Path.replace
+
+    def noted_flush(handle):
+        flush(handle)
+        order.append(os.fstat(handle).st_ino)
+
+    def noted_rename(path, target):
+        order.append(f"renamed {path.stat().st_ino}")
+        return rename(path, target)
+
+    monkeypatch.setattr(os, "fsync", noted_flush)
+    monkeypatch.setattr(Path, "replace", noted_rename)
+    with FileServer(CONTENT).running() as server:
+        number = download(server.url, tmp_path).stat().st_ino
+    assert number in order[: order.index(f"renamed {number}")]
+
+
+def test_two_that_want_one_file_at_once_fetch_it_once(tmp_path):
+    class Slow(FileServer):
+        def answer(self, request):
+            time.sleep(0.3)
+            super().answer(request)
+
+    with Slow(CONTENT).running() as server, ThreadPoolExecutor(4) as pool:
+        paths = {*pool.map(lambda _: download(server.url, tmp_path), range(4))}
+    (path,) = paths
+    assert path.read_bytes() == CONTENT
+    assert server.ranges == [None]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_an_archive_is_hashed_once_per_opening(tmp_path, monkeypatch, right):
+    hashed = []
+
+    def noted(path):
+        hashed.append(path)
+        return file_sha256(path)
+
+    monkeypatch.setattr(module, "file_sha256", noted)
+    wanted = sha256(CONTENT) if right else "0" * 64
+    with FileServer(CONTENT).running() as server, contextlib.suppress(ServiceError):
+        download(server.url, tmp_path, sha256=wanted)
+    assert len(hashed) == 1

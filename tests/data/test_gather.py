@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from darkroom.data.sources.gather import gather_images
+from darkroom.data.sources import Skipped
+from darkroom.data.sources.gather import Gathered, gather_images
 from darkroom.errors import DataError
 from tests.failing_disk import in_children
 from tests.making import draw_folder
@@ -21,29 +22,79 @@ def root(tmp_path) -> Path:
 
 
 def test_of_a_folder_images_and_other_files_are_told_apart(root):
-    images, others = gather_images([root])
-    assert [path.relative_to(root).as_posix() for path in images] == [
+    found = gather_images([root])
+    assert [path.relative_to(root).as_posix() for path in found.images] == [
         "ball/000.png",
         "ball/001.png",
         "box/000.png",
         "box/001.png",
     ]
-    assert others == [root / "notes.txt"]
+    assert found.others == (root / "notes.txt",)
+    assert found.skipped == ()
 
 
 def test_a_file_is_taken_whatever_its_ending(root):
-    assert gather_images([root / "notes.txt"]) == ([root / "notes.txt"], [])
+    notes = (root / "notes.txt",)
+    assert gather_images(notes) == Gathered(images=notes, others=(), skipped=())
 
 
 def test_a_pattern_is_spread_out_in_order(root):
-    images, _ = gather_images([f"{root}/**/*.png"])
+    images = gather_images([f"{root}/**/*.png"]).images
     assert len(images) == 4
-    assert images == sorted(images)
+    assert list(images) == sorted(images)
 
 
 def test_an_image_named_twice_counts_once(root):
-    images, _ = gather_images([root, root / "ball" / "000.png", str(root)])
+    images = gather_images([root, root / "ball" / "000.png", str(root)]).images
     assert len(images) == 4
+
+
+def link_out(root: Path) -> None:
+    (root.parent / "outside.png").write_bytes(b"")
+    (root / "ball" / "odd.png").symlink_to(root.parent / "outside.png")
+
+
+def link_to_nothing(root: Path) -> None:
+    (root / "ball" / "odd.png").symlink_to("nothing.png")
+
+
+def write_too_much(root: Path) -> None:
+    with (root / "ball" / "odd.png").open("wb") as file:
+        file.truncate(256 * 1024 * 1024 + 1)  # sparse: it needs no room
+
+
+@pytest.mark.parametrize(
+    ("plant", "reason"),
+    [
+        (link_out, "link out of the folder"),
+        (link_to_nothing, "broken link"),
+        (write_too_much, "larger than 256 MiB"),
+    ],
+)
+def test_of_a_folder_what_is_skipped_comes_with_its_reason(root, plant, reason):
+    plant(root)
+    found = gather_images([root, root])
+    assert found.skipped == (Skipped(name=str(root / "ball" / "odd.png"), reason=reason),)
+    assert len(found.images) == 4
+
+
+def test_what_a_system_leaves_behind_needs_no_mention(root):
+    (root / ".DS_Store").write_bytes(b"x")
+    (root / ".git").mkdir()
+    found = gather_images([root])
+    assert (len(found.images), found.others, found.skipped) == (4, (root / "notes.txt",), ())
+
+
+def test_a_broken_link_that_a_pattern_names_is_skipped_with_its_reason(root):
+    link_to_nothing(root)
+    (skipped,) = gather_images([f"{root}/**/*.png"]).skipped
+    assert (skipped.name, skipped.reason) == (str(root / "ball" / "odd.png"), "broken link")
+
+
+def test_where_all_is_skipped_the_first_is_named_with_its_reason(tmp_path):
+    (tmp_path / "only.png").symlink_to("nothing.png")
+    with pytest.raises(DataError, match=r"only\.png was passed over: broken link"):
+        gather_images([tmp_path])
 
 
 def test_a_missing_file_is_named(root):

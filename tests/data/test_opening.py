@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from darkroom import Workspace, check_dataset, open_dataset, split_dataset
-from darkroom.data.kept import parent_dataset
+from darkroom.data.kept import parent_dataset, store_dataset
 from darkroom.errors import ArtifactError, DataError
 from darkroom.storage import read_manifest
 from tests.data.packing import TAR_MODES, pack_folder, write_zip
@@ -404,3 +406,88 @@ def test_two_archives_of_one_name_are_two_datasets(tmp_path, workspace):
     first = open_dataset(tmp_path / "one" / "photos.zip")
     second = open_dataset(tmp_path / "two" / "photos.zip")
     assert first.name != second.name
+
+
+def test_a_name_that_another_dataset_has_is_made_longer(tmp_path, workspace):
+    first = open_dataset(draw_folder(tmp_path / "one" / "shapes", per_class=2, seed=1))
+    again = draw_folder(tmp_path / "two" / "shapes", per_class=2, seed=2)
+    second = open_dataset(again)
+    content = second.fingerprint()
+    remove_all(second.path)
+    first.path.rename(second.path)  # as if both began with the same six digits
+    shutil.rmtree(workspace.cache)
+    longer = open_dataset(again)
+    assert longer.manifest.id == second.manifest.id
+    assert longer.fingerprint() == content
+    assert longer.name.startswith(second.name)
+    assert len(longer.name) > len(second.name)
+    assert read_manifest(second.path).id == first.manifest.id
+    shutil.rmtree(workspace.cache)
+    assert open_dataset(again).manifest == longer.manifest
+
+
+def test_the_id_of_a_dataset_does_not_depend_on_how_its_tables_are_written(
+    tmp_path, workspace, monkeypatch
+):
+    root = draw_folder(tmp_path / "shapes", per_class=2)
+    before = open_dataset(root).manifest
+    shutil.rmtree(workspace.root)
+    whole = pl.DataFrame.write_parquet
+
+    def otherwise(table, file, **_):  # as another version of polars might
+        whole(table, file, compression="uncompressed")
+
+    monkeypatch.setattr(pl.DataFrame, "write_parquet", otherwise)
+    after = open_dataset(root).manifest
+    assert after.content != before.content
+    assert (after.id, after.name) == (before.id, before.name)
+
+
+def test_a_copied_archive_is_the_same_dataset(tmp_path, workspace):
+    archive = pack_folder(draw_folder(tmp_path / "shapes", per_class=2), ".zip")
+    before = open_dataset(archive)
+    os.utime(archive, ns=(1, 1))
+    assert open_dataset(archive).manifest == before.manifest
+
+
+def test_control_another_row_is_another_dataset(tmp_path, workspace):
+    before = open_dataset(draw_folder(tmp_path / "shapes", per_class=2))
+    index = before.index.with_columns(pl.col("width") + 1)
+    other = store_dataset(workspace, before.record, index, before.skipped, made_by="open")
+    assert other.manifest.id != before.manifest.id
+
+
+def test_the_sum_of_an_archive_on_the_disk_is_compared(tmp_path, workspace):
+    archive = pack_folder(draw_folder(tmp_path / "shapes", per_class=2), ".zip")
+    found = hashlib.sha256(archive.read_bytes()).hexdigest()
+    assert open_dataset(archive, sha256=found.upper()).record.used == 6
+    with pytest.raises(DataError) as caught:
+        open_dataset(archive, sha256="0" * 64)
+    assert found in caught.value.problem
+    assert "0" * 64 in caught.value.problem
+
+
+@pytest.mark.parametrize("setting", ["sha256", "archive"])
+@pytest.mark.parametrize("kind", ["folder", "dataset"])
+def test_a_setting_that_what_is_opened_has_no_use_for_is_refused(
+    tmp_path, workspace, kind, setting
+):
+    root = draw_folder(tmp_path / "shapes", per_class=2)
+    location = root if kind == "folder" else open_dataset(root).path
+    with pytest.raises(DataError) as caught:
+        open_dataset(location, **{setting: "0" * 64})
+    assert f"{setting} = {'0' * 64}" in caught.value.problem
+    assert str(location) in caught.value.problem
+    assert f"data.{setting}" in caught.value.hint
+
+
+def test_a_copy_of_a_built_in_is_not_named_for_another_archive(tmp_path, workspace):
+    archive = pack_folder(draw_folder(tmp_path / "shapes", per_class=2), ".zip")
+    with pytest.raises(DataError, match="archive = "):
+        open_dataset(archive, archive=archive)
+
+
+def test_a_built_in_has_no_sum(workspace):
+    with pytest.raises(DataError, match="sha256 = 00"):
+        open_dataset("builtin:digits", sha256="0" * 64)
+    assert not (workspace.root / "sources").exists()

@@ -78,6 +78,20 @@ def test_control_a_draw_per_image_strays_further_than_one_image():
 
 
 @laws
+@given(st.lists(st.integers(3, 6), min_size=1, max_size=4), shares, shares, seeds)
+def test_a_class_of_three_single_images_or_more_is_in_every_part(sizes, valid, test, seed):
+    parts = part_of(split_rows(distinct(sizes), valid=valid, test=test, seed=seed))
+    for label in range(len(sizes)):
+        assert {parts[name] for name in parts if name.startswith(f"c{label}/")} == set(PARTS)
+
+
+def test_a_class_of_two_images_is_in_both_parts_that_are_cut():
+    rows = [*brought("train", "test"), *(Row(f"train/2/{n}.png", 2, "train") for n in range(2))]
+    parts = part_of(split_rows(rows, valid=0.1))
+    assert {parts[f"train/2/{n}.png"] for n in range(2)} == {"train", "valid"}
+
+
+@laws
 @given(class_sizes, seeds, st.randoms())
 def test_the_part_of_an_image_does_not_depend_on_names_or_order(sizes, seed, random):
     rows = distinct(sizes)
@@ -220,8 +234,21 @@ def test_the_record_counts_what_is_used_and_what_was_skipped(workspace):
     opened = make_index(workspace, distinct([20, 20]), skipped=[("x", "system file")])
     record = split_dataset(opened, sample=0.5).record
     assert record.skipped == 1
-    assert record.used == record.found - 1 < 40
+    assert record.found == opened.record.found == 41
+    assert record.left_out == 40 - record.used > 0
     assert record.sample == 0.5
+
+
+def test_a_sample_of_a_sample_leaves_out_what_either_left_out(workspace):
+    rows = [*brought(*PARTS), Row("test1/1.png", None, "unlabelled")]
+    once = split_dataset(make_index(workspace, rows, skipped=[("x", "system file")]), sample=0.8)
+    twice = split_dataset(once, sample=0.5)
+    assert 0 < once.record.left_out < twice.record.left_out
+    for dataset in (once, twice):
+        record = dataset.record
+        assert record.found == len(rows) + 1
+        assert record.found == record.used + len(dataset.skipped) + record.left_out
+        assert (record.used, record.skipped) == (len(dataset.index), len(dataset.skipped))
 
 
 def test_the_record_says_how_the_split_was_made():
@@ -289,6 +316,41 @@ def test_copies_across_a_split_that_was_brought_are_left_for_the_check():
     rows = [*brought(*PARTS), Row("train/0/copy.png", 0, "train", "test/0/0.png")]
     crossing = parts_by_content(split_rows(rows))[digest_of(rows[-1])]
     assert crossing == {"train", "test"}
+
+
+GROUPED = [
+    Row(f"{part}/class{label}/{part}-{day}/{n}.png", label, part)
+    for part in PARTS
+    for label in (0, 1)
+    for day in range(8)
+    for n in range(3)
+]
+
+
+@pytest.mark.parametrize("parts", [("train", "test"), ("train", "valid"), PARTS])
+@pytest.mark.parametrize("by_name", [True, False])
+def test_a_group_that_the_source_put_into_two_parts_is_named(workspace, parts, by_name):
+    torn = [Row(f"{part}/class1/monday/1.png", 1, part) for part in parts[:2]]
+    rows = [*(row for row in GROUPED if row.part in parts), *torn]
+    groups = {row.image: row.image.split("/")[2] for row in rows} if by_name else "folder"
+    with pytest.raises(DataError) as caught:
+        split_dataset(make_index(workspace, rows), group_by=groups)
+    assert "`monday`" in caught.value.problem
+    assert all(row.image in caught.value.problem for row in torn)
+    assert "group_by" in caught.value.hint
+
+
+@pytest.mark.parametrize("parts", [("train",), ("train", "test"), PARTS])
+def test_control_groups_that_the_source_kept_whole_are_no_error(parts):
+    rows = [row for row in GROUPED if row.part in parts]
+    found = parts_by_folder(split_rows(rows, group_by="folder"))
+    assert all(len(of) == 1 for of in found.values())
+
+
+def test_identical_bytes_of_two_groups_across_brought_parts_are_left_for_the_check():
+    copies = [Row(f"{part}/class1/{part}-0/copy.png", 1, part, "same") for part in PARTS[::2]]
+    dataset = split_rows([*GROUPED, *copies], group_by="folder")
+    assert parts_by_content(dataset)[digest_of(copies[0])] == {"train", "test"}
 
 
 SESSIONS = [

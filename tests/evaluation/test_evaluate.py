@@ -124,12 +124,6 @@ def test_every_metric_of_a_problem_can_be_judged(evaluation, metric):
     assert promise.low <= promise.measured <= promise.high
 
 
-def test_a_floor_for_a_class_that_does_not_exist_names_the_nearest(evaluation):
-    with pytest.raises(RecipeError) as unknown:
-        judge_problem(Problem(floors={"bal": 0.5}), evaluation.metrics)
-    assert "ball" in unknown.value.hint
-
-
 def test_a_part_that_does_not_exist_is_refused(own_run):
     with pytest.raises(DataError) as refused:
         darkroom.evaluate(own_run, part="unlabelled")
@@ -158,3 +152,29 @@ def test_wrong_images_are_the_ones_it_was_surest_of(evaluation):
     wrong = evaluation.predictions.filter(~pl.col("correct"))["confidence"].sort(descending=True)
     assert [image.confidence for image in shown] == wrong.head(12).to_list()
     assert all(image.labels != image.predicted for image in shown)
+
+
+def test_what_is_refused_costs_no_look(own_run, workspace):
+    def looks():
+        return workspace.events("look", subject=own_run.dataset.fingerprint("test"))
+
+    with pytest.raises(RecipeError) as unknown:
+        darkroom.evaluate(own_run, problem=Problem(floors={"box": 0.5}))
+    assert "box & co" in unknown.value.hint
+    changed = next(own_run.dataset.path.parent.parent.parent.glob("own/*/003.png"))
+    kept = changed.read_bytes()
+    changed.write_bytes(kept + b" ")
+    with pytest.raises(DataError) as refused:
+        darkroom.evaluate(own_run)
+    assert "003.png" in refused.value.problem
+    changed.write_bytes(kept)
+    assert looks() == []
+    darkroom.evaluate(own_run)
+    assert len(looks()) == 1  # the control
+
+
+def test_the_number_of_an_evaluation_taken_in_between_is_not_lost(own_run, monkeypatch):
+    numbers = iter(["own-1-test-1", "own-1-test-1", "own-1-test-2"])
+    monkeypatch.setattr(type(own_run.workspace), "next_name", lambda *_: next(numbers))
+    assert darkroom.evaluate(own_run).name == "own-1-test-1"
+    assert darkroom.evaluate(own_run).name == "own-1-test-2"

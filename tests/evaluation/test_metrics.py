@@ -90,3 +90,10 @@ def test_tables_that_do_not_belong_together_are_refused(images):
     answers, truth = predictions(0)
     with pytest.raises(DataError):
         measure(answers[:images], truth[: images and 6], CLASSES, SINGLE)
+
+
+def test_the_interval_of_macro_f1_does_not_collapse_when_all_is_right():
+    truth = np.eye(3, dtype=np.float32)[[0, 1, 2] * 12]
+    found = measure(truth * 0.9 + 0.03, truth, CLASSES, SINGLE)
+    assert found.macro_f1.value == 1
+    assert found.macro_f1.low <= found.accuracy.low < 0.95

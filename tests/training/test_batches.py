@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from darkroom.backend import keras
 from darkroom.data.augment import augment_images, draw_uniform
 from darkroom.data.pixels import Images, load_images
 from darkroom.data.preprocess import Preprocess, scale_pixels
-from darkroom.training.batches import PlainBatches, TrainingBatches
+from darkroom.training.batches import PlainBatches, TrainingBatches, as_input
+from darkroom.training.recipe import Augment, Recipe
 
 PREPROCESS = Preprocess(height=6, width=5, scaling="bytes")
 
@@ -25,8 +27,9 @@ def images():
 
 
 def batches(images, **changes):
-    usual = {"batch_size": 5, "epochs": 3, "seed": 7, "flip": False, "shift": 0.0}
-    return TrainingBatches(images, PREPROCESS, **(usual | changes))
+    augment = Augment(flip=changes.pop("flip", False), shift=changes.pop("shift", 0.0))
+    usual = {"batch_size": 5, "epochs": 3, "seed": 7, "augment": augment}
+    return TrainingBatches(images, PREPROCESS, Recipe(**(usual | changes)))
 
 
 def epoch_of(made, epoch):
@@ -124,3 +127,15 @@ def test_a_part_is_loaded_in_the_order_of_its_index(dataset):
     assert len(loaded) == dataset.counts["valid"]
     np.testing.assert_array_equal(loaded.targets.argmax(axis=1), dataset.label_indices("valid"))
     np.testing.assert_array_equal(loaded.take(slice(None)), again.take(slice(None)))
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow's own pipeline")
+def test_the_pipeline_feeds_the_same_batches_without_the_thread_that_delays_its_end(images):
+    made = batches(images, flip=True, shift=0.2)
+    pipeline = as_input(made)
+    assert pipeline.options().autotune.enabled is False
+    fed = list(pipeline.as_numpy_iterator())
+    assert len(fed) == made.num_batches
+    for step, (pixels, targets) in enumerate(fed):
+        np.testing.assert_array_equal(pixels, made[step][0])
+        np.testing.assert_array_equal(targets, made[step][1])

@@ -242,3 +242,61 @@ def test_the_command_stopped_by_ctrl_c_exits_with_130_and_says_how_to_go_on(tmp_
     run = darkroom.list_runs(darkroom.Workspace(workspace))[0]
     assert run.outcome == "interrupted"
     assert run.epochs >= 1
+
+
+class Diverge(keras.callbacks.Callback):
+    """Spoils the weights after a number of epochs."""
+
+    def __init__(self, after: int) -> None:
+        super().__init__()
+        self.after = after
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == self.after:
+            self.model.set_weights([np.full_like(one, np.nan) for one in self.model.get_weights()])
+
+
+def test_a_training_that_diverges_at_once_says_so_and_leaves_no_run(few, workspace):
+    with pytest.raises(RecipeError) as diverged:
+        darkroom.train(few, QUICK, callbacks=[Diverge(after=0)])
+    assert "epoch 1" in diverged.value.problem
+    assert "peak_lr" in diverged.value.hint
+    assert darkroom.list_runs(workspace) == []
+
+
+def test_a_training_that_diverges_later_keeps_the_best_weights_before_it(few, workspace):
+    with pytest.raises(RecipeError):
+        darkroom.train(few, recipe(epochs=3), callbacks=[Diverge(after=1)])
+    line = darkroom.list_runs(workspace)[0]
+    assert (line.outcome, line.epochs) == ("failed", 1)
+    assert all(np.isfinite(one).all() for one in darkroom.open_run(line.path).weights().values())
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_weight_decay_can_be_switched_off(few, optimizer):
+    settings = Optimizer(name=optimizer, weight_decay=0.0, peak_lr=1e-3)
+    assert darkroom.train(few, recipe(optimizer=settings)).record.outcome == "finished"
+
+
+def test_a_run_lies_in_the_workspace_of_its_dataset(few, tmp_path):
+    run = darkroom.train(few, QUICK, workspace=darkroom.Workspace(tmp_path / "elsewhere"))
+    assert run.workspace.root == few.workspace.root
+    assert darkroom.evaluate(run).metrics.images == few.counts["test"]
+
+
+def test_a_callback_of_the_users_may_stop_it_early(few):
+    class Stop(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.stop_training = True
+
+    assert darkroom.train(few, QUICK, callbacks=[Stop()]).record.outcome == "stopped early"
+
+
+def test_listing_runs_imports_no_training_framework(run):
+    root = str(run.workspace.root)
+    code = (
+        f"import sys, darkroom; darkroom.list_runs(darkroom.Workspace({root!r}))\n"
+        "print(' '.join(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not set(done.stdout.split()) & {"keras", "tensorflow", "polars"}

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from darkroom.bundles.record import BundleRecord, Score
+from darkroom.data.wording import percent
+from darkroom.errors import DarkroomError
 from darkroom.records import from_json
 from darkroom.storage import MANIFEST, Manifest, verified
 from darkroom.workspace import Workspace
@@ -66,7 +68,7 @@ class Bundle:
         score = self.record.score
         return (
             f"{self.record.model} · {len(self.record.classes)} classes · {score.part} "
-            f"{score.accuracy:.1%} ({score.low:.1%} .. {score.high:.1%})"
+            f"{percent(score.accuracy)} ({percent(score.low)} .. {percent(score.high)})"
         )
 
     def __repr__(self) -> str:
@@ -111,12 +113,17 @@ class BundleSummary(msgspec.Struct, frozen=True, kw_only=True):
 def list_bundles(workspace: Workspace | None = None) -> list[BundleSummary]:
     """List the bundles of the workspace, the newest first.
 
+    Damaged ones are left out.
+
     Args:
         workspace: Default is the current one.
     """
     summaries = []
     for path, manifest in (workspace or Workspace()).artifacts("bundle"):
-        record = from_json((path / "bundle.json").read_bytes(), BundleRecord, where=str(path))
+        try:
+            record = from_json((path / "bundle.json").read_bytes(), BundleRecord, where=str(path))
+        except (OSError, DarkroomError):
+            continue  # one damaged bundle must not hide the others
         summaries.append(
             BundleSummary(
                 name=manifest.name,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import re
 
 from darkroom.bundles.record import BundleRecord
-from darkroom.training.run import RunRecord
+from darkroom.data.wording import percent
+from darkroom.problem import Problem
+from darkroom.training.record import RunRecord
 
 _ASKED = {
     "source": "Where the images come from",
@@ -14,6 +16,13 @@ _ASKED = {
     "rights": "Licence, consent, personal data",
     "harm": "Who is hurt by a wrong answer",
 }
+
+_MARKUP = re.compile(r"[\\`*_\[\]<>|#&]")
+
+
+def escaped(text: str) -> str:
+    """Write what a user typed as one line of Markdown that shows it as it is."""
+    return _MARKUP.sub(r"\\\g<0>", " ".join(text.split()))
 
 
 def write_card(record: BundleRecord, run: RunRecord, dataset: str, images: dict[str, int]) -> str:
@@ -25,42 +34,27 @@ def write_card(record: BundleRecord, run: RunRecord, dataset: str, images: dict[
         dataset: The name of its dataset.
         images: Images per part.
     """
-    score, proof, prepared = record.score, record.proof, record.preprocess
-    colour = "grey" if prepared.channels == 1 else f"{prepared.channel_order.upper()} colour"
-    parts = ", ".join(f"{count:,} {part}" for part, count in images.items())
-    answers = (
-        f"{proof.same_answers} of {proof.images} images, largest difference of a probability "
-        f"{proof.largest_difference:.1e}"
-    )
     lines = [
-        f"# {record.name} {record.version}",
+        f"# {escaped(record.name)} {record.version}",
         "",
-        record.problem.purpose or "No purpose was written down.",
+        escaped(record.problem.purpose) or "No purpose was written down.",
         "",
         "## What it answers",
         "",
-        f"- task: {record.task}, {len(record.classes)} classes: {', '.join(record.classes)}",
-        f"- network: {record.model}, {run.parameters:,} parameters, trained in {run.device}",
-        f"- input: {prepared.width} x {prepared.height} px, {colour}, resized by {prepared.resize}",
-        f"- made of {dataset}: {parts}",
+        *_answering(record, run, dataset, images),
         "",
         "## How good it is",
         "",
-        f"- {score.part} accuracy {score.accuracy:.1%}, 95 % interval {score.low:.1%} .. "
-        f"{score.high:.1%}, on {score.images:,} images",
-        *([f"- looks at this test part, this one included: {score.looks}"] if score.looks else []),
-        *(
-            f"- {promise.name} of {promise.wanted:.1%} wanted: {promise.verdict} "
-            f"({promise.measured:.1%}, {promise.low:.1%} .. {promise.high:.1%})"
-            for promise in record.promises
-        ),
-        f"- the exported network gives the run's answers: {answers}",
-        *(f"- finding in the data: {finding.what}" for finding in run.findings),
+        *_measured(record, run),
+        "",
+        "## What was wished for and is not measured",
+        "",
+        *_wished(record.problem),
         "",
         "## What to ask before using it",
         "",
         *(
-            f"- {asked}: {getattr(record.problem.questions, name) or 'not answered'}"
+            f"- {asked}: {escaped(getattr(record.problem.questions, name)) or 'not answered'}"
             for name, asked in _ASKED.items()
         ),
         f"- {len(record.golden)} images of the validation part travel inside, in `golden/`, "
@@ -68,7 +62,53 @@ def write_card(record: BundleRecord, run: RunRecord, dataset: str, images: dict[
         "",
         "## How to use it",
         "",
-        f"    darkroom predict {Path(record.name) / record.version} photo.jpg",
+        f"    darkroom predict {record.name}/{record.version} photo.jpg",
         "",
     ]
     return "\n".join(lines)
+
+
+def _answering(
+    record: BundleRecord, run: RunRecord, dataset: str, images: dict[str, int]
+) -> list[str]:
+    prepared = record.preprocess
+    classes = ", ".join(map(escaped, record.classes))
+    colour = "grey" if prepared.channels == 1 else f"{prepared.channel_order.upper()} colour"
+    parts = ", ".join(f"{count:,} {part}" for part, count in images.items())
+    return [
+        f"- task: {record.task}, {len(record.classes)} classes: {classes}",
+        f"- network: {escaped(record.model)}, {run.parameters:,} parameters, "
+        f"trained in {escaped(str(run.device))}",
+        f"- input: {prepared.width} x {prepared.height} px, {colour}, resized by {prepared.resize}",
+        f"- made of {escaped(dataset)}: {parts}",
+    ]
+
+
+def _measured(record: BundleRecord, run: RunRecord) -> list[str]:
+    score, proof = record.score, record.proof
+    return [
+        f"- {score.part} accuracy {percent(score.accuracy)}, 95 % interval "
+        f"{percent(score.low)} .. {percent(score.high)}, on {score.images:,} images",
+        *([f"- looks at this test part, this one included: {score.looks}"] if score.looks else []),
+        *(
+            f"- {escaped(promise.name)} of {percent(promise.wanted)} wanted: {promise.verdict} "
+            f"({percent(promise.measured)}, {percent(promise.low)} .. {percent(promise.high)})"
+            for promise in record.promises
+        ),
+        f"- the exported network gives the run's answers: {proof.same_answers} of {proof.images} "
+        f"images, largest difference of a probability {proof.largest_difference:.1e}",
+        *(f"- finding in the data: {escaped(finding.what)}" for finding in run.findings),
+    ]
+
+
+def _wished(problem: Problem) -> list[str]:
+    wishes = [f"- use: {problem.use}"]
+    if problem.latency_ms is not None:
+        wishes.append(f"- at most {problem.latency_ms:g} ms for one image, 95th percentile")
+    if problem.images_per_s is not None:
+        wishes.append(f"- at least {problem.images_per_s:g} images/s")
+    return wishes + [
+        f"- {escaped(each.true)} taken for {escaped(each.predicted)} costs {each.cost:g} "
+        "ordinary errors"
+        for each in problem.costs
+    ]

@@ -14,7 +14,7 @@ from darkroom.bundles.card import write_card
 from darkroom.bundles.export.onnx import export_onnx
 from darkroom.bundles.parity import prove_parity
 from darkroom.bundles.predictor import GOLDEN_PIXELS, pixels_sha256
-from darkroom.bundles.record import MODEL_FILE, BundleRecord, Golden, Score
+from darkroom.bundles.record import FOLDER_NAME, MODEL_FILE, BundleRecord, Golden, Score
 from darkroom.bundles.runtimes import OnnxRuntime
 from darkroom.data.pixels import Images, load_images
 from darkroom.data.preprocess import scale_pixels
@@ -27,7 +27,7 @@ from darkroom.workspace import Workspace
 
 _GOLDEN = 16
 _COMPARED = 256
-_VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+-]{0,63}")
+_NO_NAME = re.compile(r"[^0-9A-Za-z._-]+")
 
 
 def pack(
@@ -46,7 +46,7 @@ def pack(
     Args:
         run: A run, its path or its name.
         evaluation: Whose score is quoted; default is the latest on the test part.
-        name: Of the bundle; default is that of the data.
+        name: Of the bundle; default is that of the data, as far as it can name a folder.
         version: Default is the next free one: 0.1.0, 0.2.0, ...
         workspace: Where artifacts are found by name.
 
@@ -126,19 +126,24 @@ def _latest_evaluation(run: Run) -> Evaluation:
 
 
 def _checked_name(run: Run, name: str | None, version: str | None) -> tuple[str, str]:
-    name = re.sub(r"[^0-9A-Za-z._-]+", "-", run.dataset.record.name) if name is None else name
+    name = _default_name(run.dataset.record.name) if name is None else name
     if version is None:
         below = run.workspace.folder("bundle") / name
         taken = [path.name.split(".") for path in below.glob("0.*.0")]
         minors = [int(parts[1]) for parts in taken if len(parts) == 3 and parts[1].isdecimal()]
         version = f"0.{max(minors, default=0) + 1}.0"
     for word, value in (("name", name), ("version", version)):
-        if not _VERSION.fullmatch(value.replace("_", "-").lstrip("-")):
+        if not FOLDER_NAME.fullmatch(value):
             raise RecipeError(
-                f"the {word} {value!r} cannot name a folder",
+                f"the {word} {value!r} cannot name a folder: it begins with a letter or digit of "
+                "a-z, and holds no more than 64 of them, dots, dashes, pluses and underscores",
                 hint=f"--{word} {'digits' if word == 'name' else '1.0.0'}",
             )
     return name, version
+
+
+def _default_name(data: str) -> str:
+    return _NO_NAME.sub("-", data)[:64].strip("-._") or "bundle"
 
 
 def _golden_rows(images: Images) -> np.ndarray:

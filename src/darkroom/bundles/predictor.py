@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from darkroom.bundles.prediction import Prediction, to_predictions
-from darkroom.bundles.record import MODEL_FILE, BundleRecord
+from darkroom.bundles.record import MODEL_FILE, BundleRecord, Golden
 from darkroom.bundles.runtimes import OnnxRuntime
-from darkroom.data.preprocess import prepare_image, scale_pixels
+from darkroom.data.preprocess import Preprocess, prepare_image, scale_pixels
 from darkroom.decision import decide
 from darkroom.errors import ArtifactError, DataError
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 GOLDEN_PIXELS = "golden/pixels.npy"
 _BATCH = 64
+_AGAIN = "restore the bundle from a copy, or pack the run again: darkroom pack RUN"
 
 Image = TypeVar("Image", bound=str | Path | bytes)
 
@@ -44,7 +45,8 @@ class Predictor:
         threads: Cores for the network; None takes all of them.
 
     Raises:
-        ArtifactError: An answer to a golden image differs from the recorded one.
+        ArtifactError: An answer to a golden image differs from the recorded one, or the files
+            contradict the record.
     """
 
     def __init__(self, folder: Path, record: BundleRecord, *, threads: int | None = None) -> None:
@@ -110,9 +112,15 @@ class Predictor:
 
     def _prove(self) -> None:
         folder, record = self._folder, self._record
-        pixels = np.load(folder / GOLDEN_PIXELS, allow_pickle=False)
         recorded = np.array([golden.probabilities for golden in record.golden], np.float32)
+        pixels = _golden_pixels(folder / GOLDEN_PIXELS, record)
         answers = self._runtime.answer(scale_pixels(pixels, record.preprocess))
+        if answers.shape != recorded.shape or answers.dtype.kind != "f":
+            raise ArtifactError(
+                f"the network in {folder} answers {len(pixels)} golden images with "
+                f"{answers.dtype} of shape {answers.shape}; its classes need {recorded.shape}",
+                hint=_AGAIN,
+            )
         gap = float(np.abs(answers - recorded).max())
         if not gap <= record.proof.tolerance:
             raise ArtifactError(
@@ -121,10 +129,7 @@ class Predictor:
                 hint="install the onnxruntime it was packed with, or pack the run again",
             )
         for golden in record.golden:
-            prepared = prepare_image(
-                (folder / "golden" / golden.file).read_bytes(), record.preprocess
-            )
-            if pixels_sha256(prepared) != golden.pixels_sha256:
+            if not _decodes_alike(folder / "golden" / golden.file, golden, record.preprocess):
                 warnings.warn(
                     f"{golden.file} decodes to other pixels than when {record.name} was "
                     "packed; another image library may shift answers a little",
@@ -132,6 +137,35 @@ class Predictor:
                     stacklevel=3,
                 )
                 return
+
+
+def _golden_pixels(
+    path: Path, record: BundleRecord
+) -> UInt8[np.ndarray, "images height width channels"]:
+    """Read the golden pixels; the shape is looked at before anything is loaded."""
+    prepared = record.preprocess
+    wanted = (len(record.golden), prepared.height, prepared.width, prepared.channels)
+    try:
+        stored = np.lib.format.open_memmap(path, mode="r")
+    except Exception as broken:  # NumPy's parser of a header raises what it meets
+        raise ArtifactError(f"{path} cannot be read: {broken}", hint=_AGAIN) from broken
+    if stored.shape != wanted or stored.dtype != np.uint8:
+        raise ArtifactError(
+            f"{path} holds {stored.dtype} of shape {stored.shape}; the bundle's record needs "
+            f"uint8 of shape {wanted}",
+            hint=_AGAIN,
+        )
+    return np.array(stored)
+
+
+def _decodes_alike(path: Path, golden: Golden, preprocess: Preprocess) -> bool:
+    """Tell whether a golden file still gives its pixels; one that this machine cannot does not."""
+    try:
+        return pixels_sha256(prepare_image(path.read_bytes(), preprocess)) == golden.pixels_sha256
+    except DataError:
+        return False
+    except (OSError, ValueError) as gone:  # ValueError: a name that no file can have
+        raise ArtifactError(f"{path} cannot be read: {gone}", hint=_AGAIN) from gone
 
 
 def pixels_sha256(pixels: UInt8[np.ndarray, "height width channels"]) -> str:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from pathlib import PurePosixPath
 from typing import ClassVar
 
 import msgspec
 
 from darkroom.data.preprocess import Preprocess
 from darkroom.decision import Decision, Task
+from darkroom.errors import ArtifactError
 from darkroom.problem import Problem, Promise
 
 MODEL_FILE = "model.onnx"
+FOLDER_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z._+-]{0,63}")  # of a bundle and of its version
 
 
 class Score(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -60,3 +65,30 @@ class BundleRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     proof: Proof
     golden: tuple[Golden, ...]
     trained_with: dict[str, str]  # package -> version
+
+    def __post_init__(self) -> None:
+        """Refuse what no `pack` writes: a bundle may come from anybody."""
+        for wrong in self._contradictions():
+            raise ArtifactError(
+                f"the bundle's record {wrong}", hint="pack the run again: darkroom pack RUN"
+            )
+
+    def _contradictions(self) -> Iterator[str]:
+        count = len(self.classes)
+        for word, value in (("name", self.name), ("version", self.version)):
+            if not FOLDER_NAME.fullmatch(value):
+                yield f"has a {word} that cannot name a folder: {value!r}"
+        if not all(self.classes) or not count:
+            yield "has a class without a name" if count else "names no classes"
+        if len(set(self.classes)) < count:
+            twice = next(name for name in self.classes if self.classes.count(name) > 1)
+            yield f"has the class {twice!r} twice"
+        if len(self.decision.thresholds) not in (0, count):
+            yield f"has {len(self.decision.thresholds)} thresholds, not one per class"
+        if not self.golden:
+            yield "has no golden images to prove the network on"
+        for golden in self.golden:
+            if PurePosixPath(golden.file).name != golden.file or golden.file in ("", ".."):
+                yield f"has a golden image outside of `golden/`: {golden.file!r}"
+            if (given := len(golden.probabilities)) != count:
+                yield f"has {given} probabilities of {golden.file}, not one for each class"

@@ -48,10 +48,26 @@ class OnnxRuntime:
             raise ArtifactError(
                 f"{path} cannot be loaded: {broken}", hint="pack the run again: darkroom pack RUN"
             ) from broken
-        self._input = self._session.get_inputs()[0].name
+        inputs = self._session.get_inputs()
+        if len(inputs) != 1:
+            raise ArtifactError(
+                f"{path} takes {len(inputs)} inputs, not one",
+                hint="pack the run again: darkroom pack RUN",
+            )
+        self._path, self._input = path, inputs[0].name
 
     def answer(
         self, images: Float[np.ndarray, "images height width channels"]
     ) -> Float[np.ndarray, "images classes"]:
-        """Give the probabilities of a batch of scaled images."""
-        return np.asarray(self._session.run(None, {self._input: images})[0])
+        """Give the probabilities of a batch of scaled images.
+
+        Raises:
+            ArtifactError: The network cannot take images of this shape.
+        """
+        try:
+            return np.asarray(self._session.run(None, {self._input: images})[0])
+        except Exception as refused:
+            raise ArtifactError(
+                f"{self._path} cannot answer images of shape {images.shape}: {refused}",
+                hint="pack the run again: darkroom pack RUN",
+            ) from refused

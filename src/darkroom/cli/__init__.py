@@ -27,7 +27,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "evaluate": ("evaluate", "evaluation.evaluate", "evaluate"),
     "pack": ("pack", "bundles.pack", "pack"),
     "predict": ("predict", "bundles.predictor", "predict"),
-    "runs": ("listing", "training.run", "list_runs"),
+    "runs": ("listing", "training.record", "list_runs"),
     "bundles": ("listing", "bundles.bundle", "list_bundles"),
     "lineage": ("listing", "workspace", "lineage"),
 }

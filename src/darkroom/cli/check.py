@@ -8,6 +8,7 @@ from darkroom.cli.options import as_json, settings
 from darkroom.cli.printing import print_json, print_path, say, say_findings
 
 _MOST_SHOWN = 5
+_READS = ("data.source", "data.sha256", "data.archive")
 
 
 @click.command()
@@ -25,8 +26,8 @@ def check(
 ) -> None:
     """Look for what would spoil a training or its score.
 
-    SOURCE is a folder, an archive, the URL of one, or a built-in; without it, data.source of
-    darkroom.toml. Exits with 1 when a finding is an error.
+    SOURCE is a folder, an archive, the URL of one, a built-in or a dataset of the workspace;
+    without it, data.source of darkroom.toml. Exits with 1 when a finding is an error.
     """
     import darkroom
     from darkroom.errors import DataError, nearest
@@ -35,7 +36,8 @@ def check(
     from darkroom.project import open_project_data, read_project
 
     workspace = darkroom.Workspace()
-    dataset = open_project_data(read_project(source, settings), workspace)
+    project = read_project(source, settings, tables=_READS)
+    dataset = open_project_data(project, workspace)
     findings = darkroom.check_dataset(dataset)
     reasons = dict(dataset.skipped["reason"].str.split(":").list.first().value_counts().iter_rows())
     if listed is not None:

@@ -31,7 +31,7 @@ def evaluate(
     from darkroom.narration import line, shown, tell_evaluation
     from darkroom.project import read_project
 
-    problem = read_project(None, settings).problem
+    problem = read_project(None, settings, tables=("problem",)).problem
     path = newest("run", run)
     evaluation = darkroom.evaluate(path, part=part, problem=problem)
     if as_json:
@@ -46,5 +46,6 @@ def evaluate(
         return
     for words in tell_evaluation(evaluation):
         say(words)
-    say(line("next", f"darkroom pack {shown(path)}"))
+    verb = "pack" if part == "test" else "evaluate"  # pack quotes the test part's score
+    say(line("next", f"darkroom {verb} {shown(path)}"))
     print_path(evaluation.path)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from darkroom.cli.options import as_json
 from darkroom.cli.printing import print_json, print_table, say
+from darkroom.data.wording import percent
+
+if TYPE_CHECKING:
+    from darkroom.storage import Kind
 
 
 @click.command()
@@ -15,6 +21,7 @@ def runs(as_json: bool) -> None:  # noqa: FBT001
     import darkroom
 
     found = darkroom.list_runs()
+    _say_damaged("run", {run.path for run in found})
     if as_json:
         print_json(found)
     elif not found:
@@ -28,7 +35,7 @@ def runs(as_json: bool) -> None:  # noqa: FBT001
                     run.model,
                     run.outcome,
                     str(run.epochs),
-                    "-" if run.valid_accuracy is None else f"{run.valid_accuracy:.1%}",
+                    "-" if run.valid_accuracy is None else percent(run.valid_accuracy),
                     run.made_at[:16].replace("T", " "),
                 ]
                 for run in found
@@ -43,6 +50,7 @@ def bundles(as_json: bool) -> None:  # noqa: FBT001
     import darkroom
 
     found = darkroom.list_bundles()
+    _say_damaged("bundle", {bundle.path for bundle in found})
     if as_json:
         print_json(found)
     elif not found:
@@ -54,8 +62,8 @@ def bundles(as_json: bool) -> None:  # noqa: FBT001
                 [
                     bundle.name,
                     bundle.model,
-                    f"{bundle.score.part} {bundle.score.accuracy:.1%}",
-                    f"{bundle.score.low:.1%} .. {bundle.score.high:.1%}",
+                    f"{bundle.score.part} {percent(bundle.score.accuracy)}",
+                    f"{percent(bundle.score.low)} .. {percent(bundle.score.high)}",
                     bundle.made_at[:16].replace("T", " "),
                 ]
                 for bundle in found
@@ -81,3 +89,18 @@ def lineage(artifact: str, as_json: bool) -> None:  # noqa: FBT001
     for step in steps:
         made = step.made_at[:16].replace("T", " ") if step.found else "not in this workspace"
         click.echo(f"{'  ' * step.depth}{step.kind} {step.name}  {made}  {step.id[:12]}")
+
+
+def _say_damaged(kind: Kind, listed: set[str]) -> None:
+    """Name the folders of a kind that the list leaves out; one that begins now is not damaged."""
+    from darkroom.disk import STAGING
+    from darkroom.storage import MANIFEST
+    from darkroom.workspace import Workspace
+
+    workspace = Workspace()
+    begun = {str(path) for path, manifest in workspace.artifacts(kind) if manifest.state == "open"}
+    folder = workspace.folder(kind)
+    for path in sorted(manifest.parent for manifest in folder.glob(f"**/{MANIFEST}")):
+        staging = any(part.startswith(STAGING) for part in path.relative_to(folder).parts)
+        if not staging and str(path) not in listed | begun:
+            say(f"damaged: {path}")

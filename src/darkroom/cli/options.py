@@ -10,5 +10,5 @@ settings = click.option(
     "settings",
     multiple=True,
     metavar="NAME=VALUE",
-    help="Override a setting of darkroom.toml, e.g. epochs=3 or data.valid=0.1.",
+    help="Override a setting of darkroom.toml that this command reads.",
 )

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import csv
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from darkroom.cli.options import as_json
 from darkroom.cli.printing import print_json, say
+from darkroom.data.wording import percent
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from darkroom.bundles.prediction import Prediction
     from darkroom.errors import DataError
 
@@ -38,7 +38,8 @@ def predict(
     """Answer for images, in their order.
 
     BUNDLE is a path or a name. IMAGES are files, folders or patterns. Exits with 1 when some of
-    them could not be read; they are named, and the others are answered.
+    them could not be read; they are named, and the others are answered. One single file that
+    could not be read is an error, and exits with 2, unless --csv or --json is asked.
     """
     if as_csv and as_json:
         raise click.UsageError("choose one of --csv and --json")
@@ -50,10 +51,12 @@ def predict(
     from darkroom.progress import track
 
     opened = darkroom.open_bundle(bundle)
-    paths, passed_over = gather_images(images)
+    found = gather_images(images)
+    paths = found.images
     answers = list(track(opened.predictor.stream(paths), "predicting", len(paths)))
     failed = [answer for _, answer in answers if isinstance(answer, DarkroomError)]
-    if failed and len(answers) == 1:
+    is_one_file = len(images) == 1 and paths == (Path(images[0]),)
+    if failed and is_one_file and not as_csv and not as_json:
         raise failed[0]
     if as_csv:
         _print_csv(answers, opened.record.classes, clip or 0.0)
@@ -61,11 +64,13 @@ def predict(
         print_json([_row(path, answer) for path, answer in answers])
     else:
         _print_lines(answers)
-    if passed_over:
-        say(f"not images by their names: {len(passed_over):,}; the first is {passed_over[0]}")
+    if found.others:
+        say(f"not images by their names: {len(found.others):,}; the first is {found.others[0]}")
+    for skipped in found.skipped:
+        say(f"not answered: {skipped.name}: {skipped.reason}")
     for error in failed:
         say(f"not answered: {error.problem}")
-    if failed:
+    if failed or found.skipped:
         ctx.exit(1)
 
 
@@ -74,7 +79,7 @@ def _print_lines(answers: Answered) -> None:
     for path, answer in answers:
         if not isinstance(answer, Exception):
             labels = ", ".join(answer.labels) or "none of them"
-            click.echo(f"{str(path).ljust(width)}  {labels}  {answer.probability:.1%}")
+            click.echo(f"{str(path).ljust(width)}  {labels}  {percent(answer.probability)}")
 
 
 def _print_csv(answers: Answered, classes: tuple[str, ...], clip: float) -> None:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from darkroom.cli.options import settings
 from darkroom.cli.printing import print_path, say, say_findings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from darkroom.training.record import RunRecord
 
 
 @click.command()
@@ -32,27 +39,27 @@ def train(source: str | None, settings: tuple[str, ...], despite: tuple[str, ...
     from darkroom.project import open_project_data, read_project, split_project_data
 
     workspace = darkroom.Workspace()
-    project = read_project(source, settings)
+    project = read_project(source, settings, tables=("data", "recipe"))
     network_named(project.recipe.model)  # a misspelt name is told before anything is read
     opened = open_project_data(project, workspace)
-    dataset = split_project_data(project, opened)
+    dataset = split_project_data(project, opened, settings=settings)
     findings = darkroom.check_dataset(dataset)
     say(tell_dataset(dataset, findings))
     say_findings(findings)
     say(tell_split(dataset))
+    started: list[Path] = []
+
+    def announce(record: RunRecord, path: Path) -> None:
+        started.append(path)
+        say(tell_plan(record))
+
     try:
-        run = darkroom.train(
-            dataset,
-            project.recipe,
-            despite=despite,
-            workspace=workspace,
-            announce=lambda record: say(tell_plan(record)),
-        )
+        run = darkroom.train(dataset, project.recipe, despite=despite, announce=announce)
     except KeyboardInterrupt:
-        run_line = next(iter(darkroom.list_runs(workspace)), None)
-        if run_line is not None and run_line.outcome == "interrupted":
-            kept = f"evaluate {run_line.path}" if run_line.valid_accuracy is not None else "train"
-            done = counted(run_line.epochs, "epoch", "epochs")
+        for path in started:
+            stopped = darkroom.open_run(path)
+            kept = "train" if stopped.record.best_epoch is None else f"evaluate {shown(path)}"
+            done = counted(len(stopped.history), "epoch", "epochs")
             say(line("stopped", f"interrupted after {done}; darkroom {kept}"))
         raise
     say(tell_run(run))

@@ -1,14 +1,16 @@
 """The decode-once cache: prepared uint8 pixels, memory-mapped, keyed by image bytes and Preprocess.
 
-One file of fixed-size rows per Preprocess and beside it one file of sha256 keys. Rows are only
-ever appended, keys only after their rows are on the disk; so a torn write costs a few rows at the
-end and never pairs a key with the wrong pixels. The folder may be deleted at any time.
+One file of fixed-size rows per Preprocess and decoder, and beside it one file of sha256 keys. Rows
+are only ever appended, keys only after their rows are on the disk; so a torn write costs a few rows
+at the end and never pairs a key with the wrong pixels. The folder may be deleted at any time.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
+import importlib.metadata
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from darkroom.data.decode import DECODER
 from darkroom.data.preprocess import Preprocess, pixel_key
 from darkroom.disk import disk_errors
 
@@ -34,11 +37,12 @@ class PixelCache:
     """
 
     def __init__(self, folder: Path, preprocess: Preprocess) -> None:
+        self.folder = folder
         self.preprocess = preprocess
         self.shape = (preprocess.height, preprocess.width, preprocess.channels)
         self._row_bytes = int(np.prod(self.shape))
-        self._pixels = folder / f"{pixel_key(preprocess)}.pixels"
-        self._keys = folder / f"{pixel_key(preprocess)}.keys"
+        key = _cache_key(preprocess)
+        self._pixels, self._keys = folder / f"{key}.pixels", folder / f"{key}.keys"
 
     def rows(self, digests: Sequence[bytes]) -> Int[np.ndarray, "images"]:
         """Look up images by the sha256 of their bytes.
@@ -77,7 +81,7 @@ class PixelCache:
                     yield appender
                 finally:
                     os.fsync(rows.fileno())
-                    keys.write(b"".join(appender.added))
+                    _write_all(keys.fileno(), b"".join(appender.added))
                     os.fsync(keys.fileno())
 
     def _count(self) -> int:
@@ -121,6 +125,13 @@ class Appender:
         for digest in fresh:
             self._known[digest] = len(self._known)
             self.added.append(digest)
+
+
+def _cache_key(preprocess: Preprocess) -> str:
+    """Name what made the pixels, 16 hex digits: the Preprocess, our decoder and its libraries."""
+    versions = [importlib.metadata.version(library) for library in ("pillow", "simplejpeg")]
+    made_by = [pixel_key(preprocess), str(DECODER), *versions]
+    return hashlib.sha256(" ".join(made_by).encode()).hexdigest()[:16]
 
 
 def _write_all(handle: int, block: bytes) -> None:

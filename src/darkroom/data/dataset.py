@@ -56,15 +56,16 @@ class DatasetRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     empty_classes: tuple[str, ...] = ()  # a folder without one readable image
     location: str  # what opens the source again
     stamp: str  # the source's stamp when it was opened
-    found: int  # what is used and what is skipped: used + rows of the table `skipped`
+    found: int  # everything there was: used + rows of the table `skipped` + left_out
     used: int
+    left_out: int = 0  # images that are not in the sample
     split: str = ""  # how the parts were made, in words; empty when the source brought them
     sample: float = 1.0  # the share that was kept, 0..1
 
     @property
     def skipped(self) -> int:
         """Files and ignored folders that are not used."""
-        return self.found - self.used
+        return self.found - self.used - self.left_out
 
 
 class Dataset:

@@ -18,6 +18,7 @@ from darkroom.errors import DataError
 if TYPE_CHECKING:
     from jaxtyping import UInt8
 
+DECODER = 1  # raise it when the same bytes become other pixels: cached pixels are then made anew
 MAX_PIXELS = 25_000_000
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 ENDINGS = (".jpg", ".jpeg", ".jpe", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")

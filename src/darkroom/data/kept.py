@@ -8,14 +8,17 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import polars as pl
 
 from darkroom.data.dataset import Dataset, DatasetRecord
 from darkroom.disk import remove_folder, write_file
 from darkroom.errors import ArtifactError
-from darkroom.records import to_json
-from darkroom.storage import Parent, verified
+from darkroom.records import content_hash, to_json
+from darkroom.storage import Parent, read_manifest, verified
 from darkroom.workspace import Workspace
+
+_NAME_DIGITS = (6, 12)  # of the identity; all of it when other Datasets have these names
 
 
 def load_dataset(path: Path) -> Dataset:
@@ -44,20 +47,19 @@ def store_dataset(
     Raises:
         ArtifactError: The disk is full.
     """
+    whole = _identity(record, index, skipped)
+    target = _place(workspace.folder("dataset"), record.name, whole)
+    with contextlib.suppress(ArtifactError):
+        return load_dataset(target)
+    remove_folder(target)
     files = {
         "dataset.json": to_json(record),
         "index.parquet": _parquet(index),
         "skipped.parquet": _parquet(skipped),
     }
-    whole = hashlib.sha256(b"".join(files.values())).hexdigest()
-    name = f"{record.name}-{whole[:6]}"
-    target = workspace.folder("dataset") / name
-    with contextlib.suppress(ArtifactError):
-        return load_dataset(target)
-    remove_folder(target)
     try:
         with workspace.stage(
-            "dataset", name, made_by=made_by, parents=tuple(parents), identity=whole[:32]
+            "dataset", target.name, made_by=made_by, parents=tuple(parents), identity=whole
         ) as staging:
             for file, data in files.items():
                 write_file(staging / file, data)
@@ -75,6 +77,30 @@ def parent_dataset(workspace: Workspace, parents: Sequence[Parent]) -> Dataset:
     """
     parent = next(parent for parent in parents if parent.kind == "dataset")
     return load_dataset(workspace.find_parent(parent))
+
+
+def _identity(record: DatasetRecord, index: pl.DataFrame, skipped: pl.DataFrame) -> str:
+    """Name a Dataset by what it says, 32 hex digits.
+
+    Rows are hashed, not the files: those also hold the version of polars. The source's stamp is
+    left out: an archive that was copied has another one and the same images.
+    """
+    says = msgspec.structs.replace(record, stamp="")
+    digest = hashlib.sha256(content_hash(says).encode())
+    for table in (index, skipped):
+        digest.update(msgspec.json.encode((table.columns, table.rows())))
+    return digest.hexdigest()[:32]
+
+
+def _place(folder: Path, name: str, identity: str) -> Path:
+    """Give the folder of a Dataset: the shortest name that no other Dataset has."""
+    for digits in _NAME_DIGITS:
+        place = folder / f"{name}-{identity[:digits]}"
+        with contextlib.suppress(ArtifactError):  # none is there, or it can be told no more
+            if read_manifest(place).id != identity:
+                continue
+        return place
+    return folder / f"{name}-{identity}"
 
 
 def _parquet(table: pl.DataFrame) -> bytes:

@@ -17,7 +17,7 @@ from darkroom.data.kept import load_dataset, store_dataset
 from darkroom.data.layout import Layout, Place, class_folders, place_image, read_layout
 from darkroom.data.sources import Listing, Skipped, Source
 from darkroom.data.sources.download import MAX_BYTES
-from darkroom.data.sources.locate import locate_source
+from darkroom.data.sources.locate import locate_source, refuse_unfit
 from darkroom.data.survey import Seen, survey
 from darkroom.data.wording import counted, first_skipped
 from darkroom.disk import write_file
@@ -54,26 +54,29 @@ def open_dataset(
             their usual names), a zip or tar of either, the URL of such an archive,
             `builtin:digits`, `builtin:cifar10`, or a Dataset in the workspace.
         workspace: Where everything made lies.
-        sha256: The sum a downloaded archive must have, 64 hex digits.
-        archive: A copy of a built-in data set that you have already.
+        sha256: The sum an archive must have, 64 hex digits; not for a folder or a built-in.
+        archive: A copy of a built-in data set that you have already; only for one.
         max_bytes: The largest download that is accepted.
 
     Returns:
         A Dataset; its parts are those of the tree, or none until `split_dataset`.
 
     Raises:
-        DataError: There are no labelled images, or the source cannot be read.
+        DataError: There are no labelled images, the source cannot be read or has another sum, or
+            `sha256` or `archive` does not belong to it.
         ServiceError: A download failed.
         ArtifactError: The disk is full.
     """
     workspace = workspace or Workspace()
+    copy = Path(archive) if archive else None
     if _is_artifact(Path(location)):
+        refuse_unfit(location, sha256=sha256, archive=copy)
         return load_dataset(Path(location))
     source = locate_source(
         location,
         workspace.root / "sources",
         sha256=sha256,
-        archive=Path(archive) if archive else None,
+        archive=copy,
         max_bytes=max_bytes,
     )
     stamp = source.stamp()

@@ -12,12 +12,11 @@ import polars as pl
 from darkroom.data.cache import PixelCache
 from darkroom.data.dataset import Dataset
 from darkroom.data.preprocess import Preprocess, prepare_image
-from darkroom.data.survey import in_order
+from darkroom.data.survey import in_chunks, in_order
+from darkroom.errors import ArtifactError
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int, UInt8, UInt64
-
-_CHUNK = 128
 
 
 class Images(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +47,7 @@ def load_images(dataset: Dataset, part: str, preprocess: Preprocess) -> Images:
 
     Raises:
         DataError: The part is missing, or an image changed since the dataset was opened.
-        ArtifactError: The disk is full.
+        ArtifactError: The disk is full, or the cache was removed while it was filled.
     """
     table = dataset.part(part)
     cache = PixelCache(dataset.workspace.cache / "pixels", preprocess)
@@ -57,6 +56,12 @@ def load_images(dataset: Dataset, part: str, preprocess: Preprocess) -> Images:
     if (rows < 0).any():
         _fill(dataset, table.filter(pl.Series(rows < 0)), cache)
         rows = cache.rows(digests)
+    if (rows < 0).any():  # as an index, -1 would take the last cached image for each of them
+        raise ArtifactError(
+            f"{int((rows < 0).sum()):,} images of {dataset.name} are not in {cache.folder} "
+            "although they were just put there",
+            hint="type the command again, and leave the cache alone while it runs",
+        )
     return Images(
         pixels=cache.pixels(),
         rows=rows,
@@ -69,12 +74,10 @@ def _fill(dataset: Dataset, missing: pl.DataFrame, cache: PixelCache) -> None:
     source = dataset.source()
     table = missing.select("image", "sha256").unique("sha256", maintain_order=True)
 
-    def chunks() -> Iterator[list[tuple[str, str, bytes]]]:
-        for start in range(0, len(table), _CHUNK):
-            yield [
-                (name, sha256, source.read(name))
-                for name, sha256 in table.slice(start, _CHUNK).iter_rows()
-            ]
+    def reads() -> Iterator[tuple[tuple[str, str, bytes], int]]:
+        for name, sha256 in table.iter_rows():
+            data = source.read(name)
+            yield (name, sha256, data), len(data)
 
     def prepare(
         chunk: Sequence[tuple[str, str, bytes]],
@@ -88,5 +91,5 @@ def _fill(dataset: Dataset, missing: pl.DataFrame, cache: PixelCache) -> None:
         ]
 
     with cache.appending() as appender:
-        for prepared in in_order(prepare, chunks(), total=len(table)):
+        for prepared in in_order(prepare, in_chunks(reads()), total=len(table)):
             appender.add([digest for digest, _ in prepared], [image for _, image in prepared])

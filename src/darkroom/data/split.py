@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 import numpy as np
@@ -29,8 +29,9 @@ def split_dataset(
     """Give every labelled image a part: train, valid or test.
 
     Parts that the source brought stay; what is missing is cut from the training part. Classes
-    keep their shares in every part. Identical files, and images of one group, stay together. The
-    part of an image depends on the seed and on the images there are, never on their order.
+    keep their shares in every part; a class with three images that are alone, without a copy or a
+    group, is in every part that is cut. Identical files, and images of one group, stay together.
+    The part of an image depends on the seed and on the images there are, never on their order.
 
     Args:
         dataset: Any Dataset.
@@ -48,28 +49,31 @@ def split_dataset(
         A new Dataset, child of `dataset`.
 
     Raises:
-        DataError: The shares leave a part empty, a class has too few images for three parts, or
-            images are to be grouped by folder and none has a folder below its class.
+        DataError: A part would be empty; images are to be grouped by folder and none has a folder
+            below its class; or a group lies in several of the parts that the source brought.
     """
     _check_shares(valid, test, sample)
     index = dataset.index.filter(pl.col("part").is_null() | (pl.col("part") != "unlabelled"))
-    groups = _groups(dataset, index, group_by)
+    named = _named_groups(dataset, index, group_by)
+    groups = _groups(index, named)
     parts = np.array([part or "" for part in index["part"]], dtype=object)
     labels = [list(row) if row is not None else [] for row in index["labels"]]
     cut, shares = _missing_parts(parts, valid=valid, test=test)
     _assign(parts, cut, groups=groups, labels=labels, shares=shares, seed=seed)
+    _refuse_torn(dataset, index["image"], parts, named)
     keep = np.array([_draw(group, "sample", seed) < sample for group in groups])
     index = index.with_columns(pl.Series("part", parts.tolist(), dtype=pl.String)).filter(keep)
     _refuse_empty(dataset, index)
     by = f" by {group_by}" if isinstance(group_by, str) else ""
     how = f"valid {valid:g}, test {test:g}, seed {seed}" + (f", grouped{by}" if group_by else "")
     unlabelled = dataset.index.filter(pl.col("part") == "unlabelled")
+    used = len(index) + len(unlabelled)
     record = msgspec.structs.replace(
         dataset.record,
         split=how if len(cut) else "as the source has it",
         sample=sample,
-        used=len(index) + len(unlabelled),
-        found=len(index) + len(unlabelled) + dataset.record.skipped,
+        used=used,
+        left_out=dataset.record.left_out + dataset.record.used - used,
     )
     return store_dataset(
         dataset.workspace,
@@ -106,19 +110,41 @@ def _missing_parts(
     return cut, shares
 
 
-def _groups(
+def _named_groups(
     dataset: Dataset, index: pl.DataFrame, group_by: str | Mapping[str, str] | None
-) -> list[str]:
+) -> Mapping[str, str]:
+    """Map the images that the user's groups hold to the groups' names."""
+    if not isinstance(group_by, str):
+        return group_by or {}
+    if group_by != "folder":
+        raise DataError(f"cannot group by `{group_by}`", hint="--set data.group_by=folder")
+    return _folders_below_classes(dataset, index)
+
+
+def _groups(index: pl.DataFrame, named: Mapping[str, str]) -> list[str]:
     """Name what stays together: identical bytes always, the user's groups on top."""
     names, hashes = index["image"].to_list(), index["sha256"].to_list()
-    if group_by is None:
+    if not named:
         return hashes
-    if isinstance(group_by, str):
-        if group_by != "folder":
-            raise DataError(f"cannot group by `{group_by}`", hint="--set data.group_by=folder")
-        group_by = _folders_below_classes(dataset, index)
-    own = [group_by.get(name, digest) for name, digest in zip(names, hashes, strict=True)]
+    own = [named.get(name, digest) for name, digest in zip(names, hashes, strict=True)]
     return _joined(own, hashes)
+
+
+def _refuse_torn(
+    dataset: Dataset, images: Iterable[str], parts: np.ndarray, named: Mapping[str, str]
+) -> None:
+    """Refuse a split in which the source itself put images of one group into several parts."""
+    first: dict[str, tuple[str, str]] = {}  # of each group an image and its part
+    for image, part in zip(images, parts, strict=True):
+        if image in named:
+            other, its_part = first.setdefault(named[image], (image, part))
+            if part != its_part:
+                raise DataError(
+                    f"the group `{named[image]}` lies in two parts of {dataset.record.location}: "
+                    f"{other} is in {its_part}, {image} in {part}",
+                    hint="--set data.group_by=none, or move the images out of the folders of the "
+                    "parts and split anew",
+                )
 
 
 def _folders_below_classes(dataset: Dataset, index: pl.DataFrame) -> dict[str, str]:
@@ -186,11 +212,29 @@ def _assign(
             continue
         best = _neediest(missing, [label for row in rows for label in labels[row]])
         parts[rows] = names[best]
+    is_cut = np.array([share > 0 for share in shares.values()])
     for label, rows in singles.items():
-        ends = np.cumsum(np.clip(missing[:, label], 0, None))
-        ends = np.rint(ends / max(ends[-1], 1e-9) * len(rows)).astype(int)
+        ends = np.cumsum(_sizes(missing[:, label], len(rows), is_cut))
         for name, dealt in zip(names, np.split(np.array(rows), ends[:-1]), strict=True):
             parts[dealt] = name
+
+
+def _sizes(missing: np.ndarray, count: int, is_cut: np.ndarray) -> np.ndarray:
+    """Share single images of a class out by what each part misses, and none goes without.
+
+    Args:
+        missing: How many images of the class each part misses; below 0 it has too many.
+        count: How many there are; with fewer than parts that are cut, some go without.
+        is_cut: Which parts get images at all.
+    """
+    ends = np.cumsum(np.clip(missing, 0, None))
+    ends = np.rint(ends / max(ends[-1], 1e-9) * count).astype(int)
+    sizes: np.ndarray = np.diff(ends, prepend=0)
+    if count >= is_cut.sum():
+        for part in np.flatnonzero(is_cut & (sizes == 0)):
+            sizes[sizes.argmax()] -= 1
+            sizes[part] = 1
+    return sizes
 
 
 def _neediest(missing: np.ndarray, labels: Sequence[int]) -> int:

@@ -67,13 +67,31 @@ def survey(
         return [_look(entry, data, preprocess) for entry, data in chunk]
 
     with cache_for(preprocess).appending() as appender:
-        for looked in in_order(look, _chunks(source, entries), total=len(entries)):
+        for looked in in_order(look, in_chunks(_reads(source, entries)), total=len(entries)):
             kept = [item for item in looked if not isinstance(item, Skipped)]
             skipped.extend(item for item in looked if isinstance(item, Skipped))
             seen.extend(item for item, _ in kept)
             digests = [bytes.fromhex(item.sha256) for item, _ in kept]
             appender.add(digests, [pixels for _, pixels in kept])
     return seen, skipped
+
+
+def in_chunks(sized: Iterable[tuple[T, int]]) -> Iterator[list[T]]:
+    """Gather what is read into chunks of at most 256 things, each ended by its 8th MiB.
+
+    Args:
+        sized: Each thing with its size in bytes.
+    """
+    chunk: list[T] = []
+    filled = 0
+    for thing, size_bytes in sized:
+        chunk.append(thing)
+        filled += size_bytes
+        if len(chunk) == _CHUNK_IMAGES or filled >= _CHUNK_BYTES:
+            yield chunk
+            chunk, filled = [], 0
+    if chunk:
+        yield chunk
 
 
 def in_order(work: WorkOn[T, R], chunks: Iterable[Sequence[T]], *, total: int) -> Iterator[R]:
@@ -102,22 +120,16 @@ def _ahead(
         yield future.result(), count
 
 
-def _chunks(source: Source, entries: Sequence[Entry]) -> Iterator[_Chunk]:
-    chunk: _Chunk = []
-    size = 0
+def _reads(
+    source: Source, entries: Sequence[Entry]
+) -> Iterator[tuple[tuple[Entry, bytes | DataError], int]]:
     for entry in entries:
         data: bytes | DataError
         try:
             data = source.read(entry.name)
         except DataError as refused:
             data = refused
-        chunk.append((entry, data))
-        size += entry.size_bytes
-        if len(chunk) == _CHUNK_IMAGES or size > _CHUNK_BYTES:
-            yield chunk
-            chunk, size = [], 0
-    if chunk:
-        yield chunk
+        yield (entry, data), entry.size_bytes
 
 
 def _look(
@@ -163,5 +175,4 @@ if TYPE_CHECKING:
 
     CacheFor = Callable[[Preprocess], PixelCache]
     WorkOn = Callable[[Sequence[T]], R]
-    _Chunk = list[tuple[Entry, bytes | DataError]]
     _Looked = list[tuple[Seen, UInt8[np.ndarray, "height width channels"]] | Skipped]

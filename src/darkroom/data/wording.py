@@ -10,6 +10,11 @@ def counted(count: int, one: str, many: str) -> str:
     return f"{count:,} {one if count == 1 else many}"
 
 
+def percent(share: float) -> str:
+    """Write a share in 0..1 as a person reads it: `98.3 %`."""
+    return f"{100 * share:.1f} %"
+
+
 def first_skipped(name: str, reason: str, *, of: int) -> str:
     """Say in a sentence what is wrong with the first file of several, or with the only one.
 

@@ -14,6 +14,7 @@ from darkroom.data.dataset import Dataset
 from darkroom.data.pixels import Images, load_images
 from darkroom.decision import Decision, decide
 from darkroom.disk import write_file
+from darkroom.errors import ArtifactError, DataError, nearest
 from darkroom.evaluation.evaluation import Evaluation, EvaluationRecord, open_evaluation
 from darkroom.evaluation.intervals import Rate
 from darkroom.evaluation.metrics import Metrics, measure
@@ -26,6 +27,9 @@ from darkroom.workspace import Workspace
 
 if TYPE_CHECKING:
     from jaxtyping import Float
+
+
+PARTS = ("test", "valid", "train")
 
 
 def evaluate(
@@ -51,11 +55,20 @@ def evaluate(
 
     Raises:
         ArtifactError: The run is open, damaged, or has no weights.
-        DataError: The part is missing, or an image changed since the dataset was opened.
+        DataError: The part is missing or unlabelled, or the source is gone or changed.
+        RecipeError: The problem names a class that does not exist.
     """
     run = run if isinstance(run, Run) else open_run(run, workspace=workspace)
-    run.best  # noqa: B018 - a run without weights is refused before the look is counted
     dataset, problem = run.dataset, problem or Problem()
+    # Whatever can be refused is refused here, before a look is counted.
+    run.require_weights()
+    problem.check_classes(run.record.classes)
+    if part not in PARTS:
+        raise DataError(
+            f"the part {part!r} has no labels to measure against",
+            hint=f"--part {nearest(part, PARTS).strip('`')}",
+        )
+    dataset.verify_source()
     images = load_images(dataset, part, run.record.preprocess)
     fingerprint = dataset.fingerprint(part)
     looks = _count_look(run, fingerprint) if part == "test" else 0
@@ -80,10 +93,11 @@ def evaluate(
 
 
 def judge_problem(problem: Problem, metrics: Metrics) -> tuple[Promise, ...]:
-    """Hold every number of the Problem against what was measured; undefined rates are undecided.
+    """Hold every number of the Problem against what was measured.
 
-    Raises:
-        RecipeError: A floor names a class that does not exist.
+    Args:
+        problem: Its classes are checked already.
+        metrics: A rate that is not defined leaves its promise undecided.
     """
     rates: list[tuple[str, float, Rate]] = []
     if problem.goal is not None:
@@ -94,7 +108,6 @@ def judge_problem(problem: Problem, metrics: Metrics) -> tuple[Promise, ...]:
         }
         rates.append((problem.metric, problem.goal, measured[problem.metric]))
     recalls = {each.name: each.recall for each in metrics.classes}
-    problem.check_classes(tuple(recalls))
     rates += [(f"recall of {name}", floor, recalls[name]) for name, floor in problem.floors.items()]
     return tuple(
         judge(
@@ -144,13 +157,22 @@ def _store(
     run: Run, record: EvaluationRecord, metrics: Metrics, predictions: pl.DataFrame
 ) -> Evaluation:
     workspace = run.workspace
-    name = workspace.next_name("evaluation", f"{run.name}-{record.part}")
     parents = (run.manifest.as_parent(), run.dataset.as_parent())
     parquet = io.BytesIO()
     predictions.write_parquet(parquet)
-    with workspace.stage("evaluation", name, made_by="evaluate", parents=parents) as staging:
-        write_file(staging / "evaluation.json", to_json(record))
-        write_file(staging / "metrics.json", to_json(metrics))
-        write_file(staging / "predictions.parquet", parquet.getvalue())
-        write_report(staging / "report.html", name, run, record, metrics, predictions)
-    return open_evaluation(workspace.folder("evaluation") / name)
+    while True:
+        name = workspace.next_name("evaluation", f"{run.name}-{record.part}")
+        target = workspace.folder("evaluation") / name
+        try:
+            with workspace.stage(
+                "evaluation", name, made_by="evaluate", parents=parents
+            ) as staging:
+                write_file(staging / "evaluation.json", to_json(record))
+                write_file(staging / "metrics.json", to_json(metrics))
+                write_file(staging / "predictions.parquet", parquet.getvalue())
+                write_report(staging / "report.html", name, run, record, metrics, predictions)
+        except ArtifactError:
+            if target.exists():
+                continue  # another process took the number in between
+            raise
+        return open_evaluation(target)

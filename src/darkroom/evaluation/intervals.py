@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+from darkroom.data.wording import percent
+
 _Z95 = 1.959963984540054  # the normal quantile of 97.5 %
 
 
@@ -22,7 +24,7 @@ class Rate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     def __str__(self) -> str:
         if self.value is None or self.low is None or self.high is None:
             return "not defined"
-        return f"{self.value:.1%} ({self.low:.1%} .. {self.high:.1%})"
+        return f"{percent(self.value)} ({percent(self.low)} .. {percent(self.high)})"
 
 
 def wilson(hits: int, of: int) -> Rate:

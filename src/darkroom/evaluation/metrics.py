@@ -37,7 +37,7 @@ class Metrics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     images: int
     accuracy: Rate  # share of images whose labels are all right
     balanced_accuracy: Rate  # mean recall over the classes
-    macro_f1: Rate  # mean F1 over the classes, bootstrap interval
+    macro_f1: Rate  # mean F1 over the classes; bootstrap, but never narrower than accuracy's
     loss: float  # mean cross-entropy, natural logarithm
     classes: tuple[ClassMetrics, ...]
     confusion: tuple[tuple[int, ...], ...]  # true x predicted; empty for multi-label
@@ -96,7 +96,7 @@ def measure(
         images=len(truth),
         accuracy=wilson(right, len(truth)),
         balanced_accuracy=mean_of_rates([each.recall for each in per_class]),
-        macro_f1=_macro_f1(truth, decided.chosen),
+        macro_f1=_no_narrower(_macro_f1(truth, decided.chosen), wilson(right, len(truth))),
         loss=_loss(decided.probabilities, truth, decision),
         classes=per_class,
         confusion=() if counts is None else tuple(tuple(map(int, row)) for row in counts),
@@ -165,6 +165,19 @@ def _macro_f1(
     low, high = np.quantile(_mean_f1(draws, true, taken), [0.025, 0.975])
     value = _mean_f1(counts[None, :], true, taken)[0]
     return Rate(value=float(value), low=float(low), high=float(high))
+
+
+def _no_narrower(rate: Rate, than: Rate) -> Rate:
+    """Widen a bootstrap interval that collapses where nearly everything is right."""
+    known = (rate.value, rate.low, rate.high, than.value, than.low, than.high)
+    if any(number is None for number in known):
+        return rate
+    value, low, high, share, below, above = (number or 0.0 for number in known)
+    return Rate(
+        value=value,
+        low=max(min(low, value - (share - below)), 0.0),
+        high=min(max(high, value + (above - share)), 1.0),
+    )
 
 
 def _mean_f1(

@@ -101,7 +101,7 @@ def most_confident_mistakes(run: Run, predictions: pl.DataFrame, count: int) -> 
         DataError: One of them changed since the dataset was opened.
     """
     wrong = predictions.filter(~pl.col("correct")).sort("confidence", descending=True).head(count)
-    index = run.dataset.index.select("image", "sha256").unique("image")
+    index = run.dataset.index.select("image", "sha256")
     rows = wrong.join(index, on="image", how="left", maintain_order="left")
     pictures = run.dataset.read(rows)
     return [

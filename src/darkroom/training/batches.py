@@ -7,7 +7,7 @@ sha256; so the position in a training is one integer: the number of the step.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from darkroom.backend import keras
 from darkroom.data.augment import augment_images
 from darkroom.data.pixels import Images
 from darkroom.data.preprocess import Preprocess, scale_pixels
+from darkroom.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -22,6 +23,31 @@ if TYPE_CHECKING:
     Batch = tuple[
         Float[np.ndarray, "images height width channels"], Float[np.ndarray, "images classes"]
     ]
+
+
+_AHEAD = 2  # batches prepared while one is trained on
+
+
+def as_input(batches: keras.utils.PyDataset) -> Any:
+    """Give `fit` and `evaluate` the form of a sequence of batches that their backend reads best.
+
+    Under TensorFlow that is a `tf.data` pipeline of our own: Keras makes one too, but with
+    autotuning, whose thread may sleep through the end of a training and keep `fit` from
+    returning for as long as 40 s (TensorFlow 2.21).
+    """
+    if keras.backend.backend() != "tensorflow":
+        return batches
+    import tensorflow as tf
+
+    shapes = [(None, *array.shape[1:]) for array in batches[0]]
+    data = tf.data.Dataset.from_generator(
+        lambda: (batches[step] for step in range(batches.num_batches)),
+        output_signature=tuple(tf.TensorSpec(shape, tf.float32) for shape in shapes),
+    )
+    counted = data.apply(tf.data.experimental.assert_cardinality(batches.num_batches))
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return counted.prefetch(_AHEAD).with_options(options)
 
 
 class TrainingBatches(keras.utils.PyDataset):  # type: ignore[misc]
@@ -33,29 +59,19 @@ class TrainingBatches(keras.utils.PyDataset):  # type: ignore[misc]
     Args:
         images: The training part.
         preprocess: Its scaling.
-        batch_size: Images per step; the last step of an epoch takes what is left.
-        epochs: How many.
-        seed: Decides order and augmentation.
-        flip: Whether images may be mirrored.
-        shift: Largest move, as a share of the side.
+        recipe: Batch size, epochs, seed and augmentation; the last step of an epoch takes the
+            images that are left.
     """
 
-    def __init__(  # noqa: PLR0913 - a Keras subclass takes its settings here
-        self,
-        images: Images,
-        preprocess: Preprocess,
-        *,
-        batch_size: int,
-        epochs: int,
-        seed: int,
-        flip: bool,
-        shift: float,
-    ) -> None:
+    def __init__(self, images: Images, preprocess: Preprocess, recipe: Recipe) -> None:
         super().__init__()
         self._images, self._preprocess = images, preprocess
-        self._batch_size, self._epochs, self._seed = batch_size, epochs, seed
-        self._flip, self._shift = flip, shift
-        self.steps_per_epoch = math.ceil(len(images) / batch_size)
+        self._batch_size, self._epochs, self._seed = recipe.batch_size, recipe.epochs, recipe.seed
+        flip = recipe.augment.flip
+        # Grey images are often print, writing or radiographs, and mean another thing mirrored.
+        self._flip = preprocess.channels == 3 if flip is None else flip
+        self._shift = recipe.augment.shift
+        self.steps_per_epoch = math.ceil(len(images) / recipe.batch_size)
         self._order = (-1, np.zeros(0, np.int64))
 
     @property

@@ -7,21 +7,11 @@ import platform
 from pathlib import Path
 from typing import Literal
 
-import msgspec
-
 from darkroom.backend import keras
+from darkroom.training.record import Device
 
-
-class Device(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a run was trained on."""
-
-    kind: Literal["cpu", "gpu", "tpu"]
-    name: str  # for example `AMD EPYC, 2 cores`
-    backend: str  # tensorflow, jax or torch
-    precision: Literal["float32", "bfloat16"]
-
-    def __str__(self) -> str:
-        return f"{self.precision} on {self.kind.upper()} ({self.name}) · {self.backend}"
+Kind = Literal["cpu", "gpu", "tpu"]
+_ACCELERATORS: dict[Kind, tuple[str, ...]] = {"tpu": ("tpu",), "gpu": ("gpu", "cuda", "rocm")}
 
 
 def choose_device(precision: Literal["auto", "float32", "bfloat16"] = "auto") -> Device:
@@ -33,19 +23,48 @@ def choose_device(precision: Literal["auto", "float32", "bfloat16"] = "auto") ->
     Returns:
         The device; having no GPU is never an error.
     """
-    listed = keras.distribution.list_devices() if keras.backend.backend() != "torch" else ["cpu:0"]
-    kinds = {name.partition(":")[0].lower() for name in listed}
-    kind: Literal["cpu", "gpu", "tpu"] = "cpu"
-    if "gpu" in kinds or "cuda" in kinds:
-        kind = "gpu"
-    elif "tpu" in kinds:
-        kind = "tpu"
-    chosen: Literal["float32", "bfloat16"] = "float32"
-    if precision == "bfloat16" or (precision == "auto" and (kind != "cpu" or _has_bfloat16())):
-        chosen = "bfloat16"
+    kind, count = _processors()
+    has_it = _has_bfloat16() if kind == "cpu" else _accelerator_has_bfloat16(kind)
+    wanted = precision == "bfloat16" or (precision == "auto" and has_it)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    name = f"{_processor()}, {cores} cores" if kind == "cpu" else f"{len(listed)} x {kind.upper()}"
-    return Device(kind=kind, name=name, backend=keras.backend.backend(), precision=chosen)
+    return Device(
+        kind=kind,
+        name=f"{_processor()}, {cores} cores" if kind == "cpu" else f"{count} x {kind.upper()}",
+        backend=keras.backend.backend(),
+        precision="bfloat16" if wanted else "float32",
+    )
+
+
+def _processors() -> tuple[Kind, int]:
+    """Say what the backend computes on, and how many of them there are."""
+    if keras.backend.backend() == "torch":
+        import torch
+
+        return ("gpu", torch.cuda.device_count()) if torch.cuda.is_available() else ("cpu", 1)
+    listed = [name.partition(":")[0].lower() for name in keras.distribution.list_devices()]
+    for kind, names in _ACCELERATORS.items():
+        if found := [name for name in listed if name in names]:
+            return kind, len(found)
+    return "cpu", 1
+
+
+def _accelerator_has_bfloat16(kind: Kind) -> bool:
+    """Ask the backend: every TPU has bfloat16, of NVIDIA's GPUs those from compute 8.0 on."""
+    if kind == "tpu":
+        return True
+    if keras.backend.backend() == "torch":
+        import torch
+
+        return bool(torch.cuda.is_bf16_supported())
+    if keras.backend.backend() == "jax":
+        import jax
+
+        capability = getattr(jax.devices()[0], "compute_capability", "0")
+        return float(capability) >= 8.0
+    import tensorflow as tf
+
+    details = tf.config.experimental.get_device_details(tf.config.list_physical_devices("GPU")[0])
+    return tuple(details.get("compute_capability", (0, 0))) >= (8, 0)
 
 
 def _cpu_facts(key: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -11,9 +12,10 @@ import numpy as np
 from darkroom.backend import keras
 from darkroom.data.pixels import Images
 from darkroom.decision import Task
-from darkroom.training.batches import PlainBatches, TrainingBatches
-from darkroom.training.recipe import Optimizer
-from darkroom.training.run import Epoch, RunRecord
+from darkroom.errors import RecipeError
+from darkroom.training.batches import PlainBatches, TrainingBatches, as_input
+from darkroom.training.recipe import Optimizer, Recipe
+from darkroom.training.record import Epoch, RunRecord
 from darkroom.training.schedules import rate_table
 
 if TYPE_CHECKING:
@@ -44,7 +46,6 @@ def compile_model(model: keras.Model, record: RunRecord, steps: int, steps_per_c
         loss=loss,
         metrics=[accuracy_metric(record.task)],
         steps_per_execution=steps_per_call,
-        jit_compile="auto",
     )
 
 
@@ -55,9 +56,9 @@ def accuracy_metric(task: Task) -> keras.metrics.Metric:
     return keras.metrics.CategoricalAccuracy(name="accuracy")
 
 
-def steps_per_call(batches: TrainingBatches, image_bytes: int) -> int:
+def steps_per_call(batches: TrainingBatches, images: Images) -> int:
     """Choose how many steps run per call: a divisor of the epoch, so that epochs stay exact."""
-    if image_bytes > _SMALL_IMAGE_BYTES:
+    if math.prod(images.pixels.shape[1:]) > _SMALL_IMAGE_BYTES:
         return 1
     steps = batches.steps_per_epoch
     return max(count for count in range(1, _MOST_STEPS + 1) if steps % count == 0)
@@ -82,11 +83,11 @@ def fit_model(
         callbacks: The user's own.
     """
     model.fit(
-        batches,
+        as_input(batches),
         steps_per_epoch=batches.steps_per_epoch,
         epochs=record.recipe.epochs,
         shuffle=False,
-        validation_data=PlainBatches(valid, record.preprocess),
+        validation_data=as_input(PlainBatches(valid, record.preprocess)),
         callbacks=[watch, *callbacks],
         verbose=0,
     )
@@ -142,10 +143,11 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
             seconds=time.perf_counter() - self._began,
             images_per_s=self._images / max(self._trained - self._began, 1e-9),
         )
+        _refuse_divergence(done, self._recipe)
         is_best = self.best is None or self._goodness(done) > self._goodness(self.best)
-        self.best = done if is_best else self.best
-        self.epochs = (*self.epochs, done)
-        self._keep(self.epochs, is_best)
+        epochs = (*self.epochs, done)
+        self._keep(epochs, is_best)
+        self.best, self.epochs = (done if is_best else self.best), epochs
         self._show.epoch(done, is_best)
         patience, best = self._recipe.patience, self.best
         if patience is not None and best is not None and done.number - best.number >= patience:
@@ -156,6 +158,14 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
         if self._recipe.monitor == "loss":
             return -epoch.valid_loss, epoch.valid_accuracy
         return epoch.valid_accuracy, -epoch.valid_loss
+
+
+def _refuse_divergence(epoch: Epoch, recipe: Recipe) -> None:
+    if not math.isfinite(epoch.loss + epoch.valid_loss):
+        raise RecipeError(
+            f"the training diverged in epoch {epoch.number}: its loss is not a number",
+            hint=f"--set optimizer.peak_lr={recipe.optimizer.peak_lr / 10:g}",
+        )
 
 
 class _Table(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
@@ -177,7 +187,7 @@ def _optimizer(model: keras.Model, settings: Optimizer, steps: int) -> keras.opt
     rate = _Table(rate_table(steps, settings))
     decay = settings.weight_decay or None
     if settings.name == "adamw":
-        optimizer = keras.optimizers.AdamW(rate, weight_decay=decay)
+        optimizer = keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay)
     elif settings.name == "sgd":
         optimizer = keras.optimizers.SGD(
             rate, momentum=settings.momentum, nesterov=settings.momentum > 0, weight_decay=decay

@@ -9,72 +9,26 @@ import html
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING
 
-import msgspec
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from darkroom.backend import keras
 from darkroom.data.dataset import Dataset
 from darkroom.data.kept import parent_dataset
-from darkroom.data.preprocess import Preprocess
-from darkroom.decision import Task
+from darkroom.data.wording import percent
 from darkroom.errors import ArtifactError
-from darkroom.findings import Finding
-from darkroom.models.architecture import Architecture
 from darkroom.models.catalog import build_model
 from darkroom.records import from_json
 from darkroom.storage import Manifest, verified
-from darkroom.training.devices import Device
-from darkroom.training.recipe import Recipe
+from darkroom.training.record import Epoch, History, RunRecord
 from darkroom.workspace import Workspace
 
 if TYPE_CHECKING:
     import numpy as np
 
 BEST_WEIGHTS = "weights/best.safetensors"
-Outcome = Literal["training", "finished", "stopped early", "interrupted", "failed"]
-
-
-class Epoch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What one epoch came to."""
-
-    number: int  # from 1
-    loss: float  # of the training part, as the optimizer saw it
-    accuracy: float  # 0..1
-    valid_loss: float
-    valid_accuracy: float  # 0..1
-    learning_rate: float  # at its last step
-    seconds: float  # training and validation
-    images_per_s: float  # training alone
-
-
-class RunRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a training was asked for, what it ran on, and how it ended."""
-
-    SCHEMA: ClassVar[int] = 1
-
-    recipe: Recipe
-    architecture: Architecture
-    preprocess: Preprocess
-    task: Task
-    classes: tuple[str, ...]
-    device: Device
-    parameters: int
-    versions: dict[str, str]  # package -> version
-    findings: tuple[Finding, ...]  # of the dataset when training began
-    despite: tuple[str, ...]  # findings the user went on with
-    outcome: Outcome
-    best_epoch: int | None = None  # None: no epoch was finished
-
-
-class History(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Every epoch that was finished."""
-
-    SCHEMA: ClassVar[int] = 1
-
-    epochs: tuple[Epoch, ...] = ()
 
 
 class Run:
@@ -105,12 +59,20 @@ class Run:
         Raises:
             ArtifactError: The run was interrupted before the first epoch was over.
         """
+        self.require_weights()
+        return self.history[(self.record.best_epoch or 1) - 1]
+
+    def require_weights(self) -> None:
+        """Refuse a run that has none.
+
+        Raises:
+            ArtifactError: The run was interrupted before the first epoch was over.
+        """
         if self.record.best_epoch is None:
             raise ArtifactError(
                 f"{self.path} has no weights: it was {self.record.outcome} in its first epoch",
                 hint="train again: darkroom train",
             )
-        return self.history[self.record.best_epoch - 1]
 
     @cached_property
     def dataset(self) -> Dataset:
@@ -127,7 +89,7 @@ class Run:
         Raises:
             ArtifactError: There are none.
         """
-        self.best  # noqa: B018 - raises when there are none
+        self.require_weights()
         weights: dict[str, np.ndarray] = load_tensors((self.path / BEST_WEIGHTS).read_bytes())
         return weights
 
@@ -148,14 +110,14 @@ class Run:
         """Say in one line what it is and how far it got."""
         record = self.record
         done = f"{len(self.history)} of {record.recipe.epochs} epochs"
-        best = f"valid {self.best.valid_accuracy:.1%}" if record.best_epoch else "no weights"
+        best = f"valid {percent(self.best.valid_accuracy)}" if record.best_epoch else "no weights"
         return f"{record.recipe.model} · {done}, {record.outcome} · {best}"
 
     def _repr_html_(self) -> str:
         rows = "".join(
             f"<tr><td>{epoch.number}{' *' if epoch.number == self.record.best_epoch else ''}</td>"
-            f"<td>{epoch.loss:.3f}</td><td>{epoch.accuracy:.1%}</td>"
-            f"<td>{epoch.valid_loss:.3f}</td><td>{epoch.valid_accuracy:.1%}</td>"
+            f"<td>{epoch.loss:.3f}</td><td>{percent(epoch.accuracy)}</td>"
+            f"<td>{epoch.valid_loss:.3f}</td><td>{percent(epoch.valid_accuracy)}</td>"
             f"<td>{epoch.images_per_s:,.0f}</td></tr>"
             for epoch in self.history
         )
@@ -206,43 +168,3 @@ def assign_weights(model: keras.Model, weights: Mapping[str, np.ndarray]) -> Non
 def _named(model: keras.Model) -> dict[str, keras.Variable]:
     """Name weights by their place: Keras' own names count up within a process."""
     return {f"{place:03d}.{weight.name}": weight for place, weight in enumerate(model.weights)}
-
-
-class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """One line in a list of runs."""
-
-    name: str
-    made_at: str  # ISO 8601, UTC
-    model: str
-    outcome: str  # `open` for one that is training now, or was killed
-    epochs: int  # finished
-    valid_accuracy: float | None  # of the best epoch, 0..1
-    path: str
-
-
-def list_runs(workspace: Workspace | None = None) -> list[RunSummary]:
-    """List the runs of the workspace, the newest first.
-
-    Args:
-        workspace: Default is the current one.
-    """
-    summaries = []
-    for path, manifest in (workspace or Workspace()).artifacts("run"):
-        try:
-            record = from_json((path / "run.json").read_bytes(), RunRecord, where=str(path))
-            history = from_json((path / "history.json").read_bytes(), History, where=str(path))
-        except (OSError, ArtifactError):
-            continue  # killed in the moment it began: there is nothing to tell
-        best = history.epochs[record.best_epoch - 1] if record.best_epoch else None
-        summaries.append(
-            RunSummary(
-                name=manifest.name,
-                made_at=manifest.made_at,
-                model=record.recipe.model,
-                outcome=record.outcome if manifest.state == "closed" else "open",
-                epochs=len(history.epochs),
-                valid_accuracy=best.valid_accuracy if best else None,
-                path=str(path),
-            )
-        )
-    return summaries

@@ -7,10 +7,12 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
+from darkroom.data.wording import percent
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from darkroom.training.run import Epoch, RunRecord
+    from darkroom.training.record import Epoch, RunRecord
 
 _REFRESH_S = 0.2
 _LINE_S = 10.0  # without a terminal, epochs that come faster than this share a line
@@ -30,6 +32,17 @@ class Show(Protocol):
 
 class Quiet:
     """Shows nothing."""
+
+    def __enter__(self) -> Quiet:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Leave nothing behind."""
 
     def step(self, epoch: int, share: float, logs: dict[str, Any]) -> None:
         """Ignore the step."""
@@ -82,12 +95,13 @@ class Terminal:
             completed=done,
             description=f"epoch {epoch + 1}/{self._epochs}",
             told=f"loss {float(logs.get('loss', 0)):.3f} · "
-            f"accuracy {float(logs.get('accuracy', 0)):.1%}{self._valid} · {speed:,.0f} images/s",
+            f"accuracy {percent(float(logs.get('accuracy', 0)))}{self._valid} · "
+            f"{speed:,.0f} images/s",
         )
 
     def epoch(self, done: Epoch, is_best: bool) -> None:  # noqa: FBT001
         """Say what the epoch came to."""
-        self._valid = f" · valid {done.valid_accuracy:.1%}"
+        self._valid = f" · valid {percent(done.valid_accuracy)}"
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, completed=done.number)
             return
@@ -98,7 +112,7 @@ class Terminal:
         left = (now - self._began) / done.number * (self._epochs - done.number)
         print(  # noqa: T201 - this is the terminal
             f"  epoch {done.number}/{self._epochs} · loss {done.loss:.3f} · "
-            f"accuracy {done.accuracy:.1%}{self._valid}{' (best)' if is_best else ''} · "
+            f"accuracy {percent(done.accuracy)}{self._valid}{' (best)' if is_best else ''} · "
             f"{done.images_per_s:,.0f} images/s · {left:.0f} s left",
             file=sys.stderr,
             flush=True,
@@ -114,6 +128,7 @@ def _training_bar(epochs: int) -> tuple[Progress, TaskID]:
         BarColumn(bar_width=16),
         TextColumn("{task.fields[told]}"),
         TimeRemainingColumn(),
+        TextColumn("left"),
         console=Console(stderr=True),
         transient=True,
     )

@@ -29,21 +29,13 @@ from darkroom.training.batches import TrainingBatches
 from darkroom.training.devices import choose_device
 from darkroom.training.fit import Watch, compile_model, fit_model, steps_per_call
 from darkroom.training.recipe import Recipe
-from darkroom.training.run import (
-    BEST_WEIGHTS,
-    Epoch,
-    History,
-    Outcome,
-    Run,
-    RunRecord,
-    dump_weights,
-    open_run,
-)
+from darkroom.training.record import Epoch, History, Outcome, RunRecord
+from darkroom.training.run import BEST_WEIGHTS, Run, dump_weights, open_run
 from darkroom.training.schedules import rate_table
 from darkroom.training.show import Quiet, Terminal
 from darkroom.workspace import Workspace
 
-Announce = Callable[[RunRecord], None]
+Announce = Callable[[RunRecord, Path], None]
 
 
 def train(
@@ -62,9 +54,9 @@ def train(
         recipe: Every setting; the defaults suit small images.
         despite: Names of error findings to go on with; they are recorded in the run.
         callbacks: Your own Keras callbacks; they are called after darkroom's.
-        workspace: Where everything made lies.
-        announce: Called with the run's record before the first step; with it, progress is
-            shown on standard error.
+        workspace: Where a dataset is opened; a run always lies in that of its dataset.
+        announce: Called with the run's record and folder before the first step; with it,
+            progress is shown on standard error.
 
     Returns:
         The run, closed: history, best weights by validation, and what it was made of.
@@ -79,7 +71,7 @@ def train(
     network_named(recipe.model)
     if not isinstance(dataset, Dataset):
         dataset = open_dataset(dataset, workspace=workspace)
-    if not dataset.is_split:
+    if not dataset.record.split:
         dataset = split_dataset(dataset)
     despite = tuple(despite)
     findings = refuse_errors(dataset, despite)
@@ -90,30 +82,21 @@ def train(
     record = msgspec.structs.replace(record, parameters=model.count_params())
     images = load_images(dataset, "train", record.preprocess)
     valid = load_images(dataset, "valid", record.preprocess)
-    batches = TrainingBatches(
-        images,
-        record.preprocess,
-        batch_size=recipe.batch_size,
-        epochs=recipe.epochs,
-        seed=recipe.seed,
-        flip=_flips(recipe, record.preprocess),
-        shift=recipe.augment.shift,
-    )
-    pixels = record.preprocess.height * record.preprocess.width * record.preprocess.channels
-    compile_model(model, record, batches.num_batches, steps_per_call(batches, pixels))
-    path = (workspace or dataset.workspace).begin(
+    batches = TrainingBatches(images, record.preprocess, recipe)
+    compile_model(model, record, batches.num_batches, steps_per_call(batches, images))
+    path = dataset.workspace.begin(
         "run", dataset.record.name, made_by="train", parents=(dataset.as_parent(),)
     )
 
     def keep(epochs: tuple[Epoch, ...], is_best: bool) -> None:  # noqa: FBT001
         keep_epoch(path, model, epochs, is_best)
 
+    if announce:
+        announce(record, path)
     rates = rate_table(batches.num_batches, recipe.optimizer)
-    with Terminal(record, len(images)) as terminal:
-        watch = Watch(record, len(images), rates, keep, terminal if announce else Quiet())
+    with Terminal(record, len(images)) if announce else Quiet() as show:
+        watch = Watch(record, len(images), rates, keep, show)
         with _growing(path, record, watch):
-            if announce:
-                announce(record)
             fit_model(model, batches, valid, record, watch, callbacks)
     return open_run(path)
 
@@ -188,11 +171,6 @@ def _version(package: str) -> str:
         except importlib.metadata.PackageNotFoundError:
             continue
     return "unknown"
-
-
-def _flips(recipe: Recipe, preprocess: Preprocess) -> bool:
-    """Mirror colour images by default; grey ones are often print, writing or radiographs."""
-    return preprocess.channels == 3 if recipe.augment.flip is None else recipe.augment.flip
 
 
 def keep_epoch(

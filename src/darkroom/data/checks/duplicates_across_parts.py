@@ -8,8 +8,6 @@ from darkroom.data.dataset import Dataset
 from darkroom.data.wording import counted
 from darkroom.findings import Finding
 
-_ROWS = 1000  # the most images that one finding lists
-
 
 def duplicates_across_parts(dataset: Dataset) -> list[Finding]:
     """Name the images whose exact bytes stand in more than one part."""
@@ -32,7 +30,7 @@ def duplicates_across_parts(dataset: Dataset) -> list[Finding]:
                 f"byte for byte; "
                 f"the first is {first[0]}, also {first[1]}"
             ),
-            where=tuple(crossing["image"].explode().head(_ROWS)),
+            where=tuple(crossing["image"].explode()),
             next_step="remove the copies from the training part",
         )
     ]

@@ -57,6 +57,9 @@ class Source(Protocol):
         ...
 
 
+SYSTEM_FILE, SYSTEM_FOLDER = "system file", "system folder"
+OWN_WORKSPACE = "darkroom's workspace"
+NEVER_IMAGES = frozenset({SYSTEM_FILE, SYSTEM_FOLDER, OWN_WORKSPACE})  # reasons to skip
 SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini", "ehthumbs.db", "icon\r"})
 MAX_FILE_BYTES = 256 * 1024 * 1024
 

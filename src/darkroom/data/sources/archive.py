@@ -12,8 +12,16 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import cast
 
-from darkroom.data.sources import MAX_FILE_BYTES, Entry, Listing, Skipped, is_system_name
+from darkroom.data.sources import (
+    MAX_FILE_BYTES,
+    SYSTEM_FILE,
+    Entry,
+    Listing,
+    Skipped,
+    is_system_name,
+)
 from darkroom.errors import DataError
 
 _ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
@@ -57,7 +65,7 @@ class ArchiveSource:
         if self._tar:
             weakref.finalize(self, self._tar.close)
         self._listing: Listing | None = None
-        self._member_names: dict[str, str] = {}  # ours -> the archive's own, as in `./cat/1.jpg`
+        self._members: dict[str, zipfile.ZipInfo | tarfile.TarInfo] = {}  # of each listed name
 
     def stamp(self) -> str:
         """Hash the archive's own size and time stamp."""
@@ -73,16 +81,20 @@ class ArchiveSource:
 
     def read(self, name: str) -> bytes:
         """Read one member; its checksum is verified when the format has one."""
-        with self._damage(f"read at {name}"), self._turn:
-            own = self._member_names.get(name, name)
-            if self._zip is not None:
-                # Not more than the table promises: a bomb may hold a thousand times that.
-                with self._zip.open(own) as packed:
-                    return packed.read(self._zip.getinfo(own).file_size)
-            member = self._tar.extractfile(own) if self._tar else None
-            if member is None:
-                raise KeyError(name)
-            return member.read()
+        with self._turn:
+            self.listing()
+            with self._damage(f"read at {name}"):
+                # Never by name: of two members with one name an archive gives the last, we list
+                # the first; and a tar would be searched from its end for every image.
+                member = self._members[name]
+                if isinstance(member, zipfile.ZipInfo):
+                    # Not more than the table promises: a bomb may hold a thousand times that.
+                    with cast(zipfile.ZipFile, self._zip).open(member) as packed:
+                        return packed.read(member.file_size)
+                unpacked = cast(tarfile.TarFile, self._tar).extractfile(member)
+                if unpacked is None:
+                    raise KeyError(name)
+                return unpacked.read()
 
     @contextlib.contextmanager
     def _damage(self, doing: str) -> Iterator[None]:
@@ -102,7 +114,8 @@ class ArchiveSource:
         folders: list[str] = []
         skipped: list[Skipped] = []
         seen: set[str] = set()
-        for name, size, is_folder, odd in self._members():
+        for member in self._table():
+            name, size, is_folder, odd = _described(member)
             _refuse_climbing(name, self.path)
             clean = name.rstrip("/").removeprefix("./")
             if is_folder:
@@ -115,26 +128,20 @@ class ArchiveSource:
             elif clean in seen:
                 reason = "twice in the archive"
             elif is_system_name(clean):
-                reason = "system file"
+                reason = SYSTEM_FILE
             elif size > MAX_FILE_BYTES:
                 reason = "larger than 256 MiB"
             seen.add(clean)
             if reason:
                 skipped.append(Skipped(name=clean, reason=reason))
             else:
-                self._member_names[clean] = name
+                self._members[clean] = member
                 entries.append(Entry(name=clean, size_bytes=size, modified_ns=0))
         return Listing(entries=tuple(entries), folders=tuple(folders), skipped=tuple(skipped))
 
-    def _members(self) -> Iterator[tuple[str, int, bool, str | None]]:
-        """Yield name, size, whether it is a folder, and why it cannot be an image."""
-        for info in self._zip.infolist() if self._zip else ():
-            odd = "password-protected" if info.flag_bits & 1 else None
-            # Not `info.is_dir()`: before Python 3.12 it fails on a member without a name.
-            yield info.filename, info.file_size, info.filename.endswith("/"), odd
-        for member in self._tar or ():
-            odd = None if member.isfile() or member.isdir() else "not a regular file"
-            yield member.name, member.size, member.isdir(), odd
+    def _table(self) -> Iterator[zipfile.ZipInfo | tarfile.TarInfo]:
+        yield from self._zip.infolist() if self._zip else ()
+        yield from self._tar or ()
         if self._tar:
             self._refuse_unended(self._tar)
 
@@ -144,6 +151,16 @@ class ArchiveSource:
             tar.fileobj.seek(tar.offset)
             if tar.fileobj.read(tarfile.BLOCKSIZE) != tarfile.NUL * tarfile.BLOCKSIZE:
                 raise tarfile.ReadError("it is damaged or cut short; its end mark is missing")
+
+
+def _described(member: zipfile.ZipInfo | tarfile.TarInfo) -> tuple[str, int, bool, str | None]:
+    """Give name, size, whether it is a folder, and why it cannot be an image."""
+    if isinstance(member, zipfile.ZipInfo):
+        odd = "password-protected" if member.flag_bits & 1 else None
+        # Not `member.is_dir()`: before Python 3.12 it fails on a member without a name.
+        return member.filename, member.file_size, member.filename.endswith("/"), odd
+    odd = None if member.isfile() or member.isdir() else "not a regular file"
+    return member.name, member.size, member.isdir(), odd
 
 
 def _refuse_climbing(name: str, archive: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import os
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -11,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, cast
 
-from darkroom.disk import disk_errors, file_sha256, sync_folder, write_file
+from darkroom.disk import disk_errors, file_sha256, locked, sync_folder, write_file
 from darkroom.errors import ServiceError
 from darkroom.progress import track_sized
 
@@ -52,34 +53,48 @@ def download(
         raise ServiceError(f"{url} is not an address: {odd}", hint="check the address") from odd
     target = folder / f"{hashlib.sha256(url.encode()).hexdigest()[:10]}-{name}"
     if not target.exists():
-        partial = target.with_name(target.name + ".part")
+        turn = target.with_name(target.name + ".lock")
         with disk_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        for attempt in range(1, _TRIES + 1):
-            try:
-                _fetch(url, partial, max_bytes)
-                break
-            except urllib.error.HTTPError as refused:
-                raise ServiceError(
-                    f"{url} answered {refused.code} {refused.reason}",
-                    hint="check the address, or download the archive yourself and name its path",
-                ) from refused
-            except (OSError, http.client.HTTPException, ValueError) as failed:
-                if attempt == _TRIES:
-                    raise ServiceError(
-                        f"{url} could not be fetched: {failed}",
-                        hint="type the command again to resume, or name the path of a copy",
-                    ) from failed
-        partial.replace(target)
-        _note(partial).unlink(missing_ok=True)
-        sync_folder(folder)
-    if sha256 and file_sha256(target) != sha256.lower():
-        found = file_sha256(target)
-        target.unlink()
+            with locked(turn):  # one process appends; the others wait and find the file
+                try:
+                    if not target.exists():
+                        _fetch_whole(url, target, max_bytes)
+                finally:
+                    turn.unlink()
+    found = file_sha256(target) if sha256 else None
+    if sha256 and found != sha256.lower():
+        target.unlink(missing_ok=True)
         raise ServiceError(
             f"{url} has sha256 {found}, not {sha256.lower()}", hint="check the address and the sum"
         )
     return target
+
+
+def _fetch_whole(url: str, target: Path, max_bytes: int) -> None:
+    """Fetch a file, with a few tries, and let it appear once all of it is on the disk."""
+    partial = target.with_name(target.name + ".part")
+    for attempt in range(1, _TRIES + 1):
+        try:
+            _fetch(url, partial, max_bytes)
+            break
+        except urllib.error.HTTPError as refused:
+            raise ServiceError(
+                f"{url} answered {refused.code} {refused.reason}",
+                hint="check the address, or download the archive yourself and name its path",
+            ) from refused
+        except (OSError, http.client.HTTPException, ValueError) as failed:
+            if attempt == _TRIES:
+                raise ServiceError(
+                    f"{url} could not be fetched: {failed}",
+                    hint="type the command again to resume, or name the path of a copy",
+                ) from failed
+    with disk_errors(target):
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
+        partial.replace(target)
+        _note(partial).unlink(missing_ok=True)
+        sync_folder(target.parent)
 
 
 def _fetch(url: str, partial: Path, max_bytes: int) -> None:

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
 from pathlib import Path
 
-from darkroom.data.sources import MAX_FILE_BYTES, Entry, Listing, Skipped, is_system_name
+from darkroom.data.sources import (
+    MAX_FILE_BYTES,
+    OWN_WORKSPACE,
+    SYSTEM_FILE,
+    SYSTEM_FOLDER,
+    Entry,
+    Listing,
+    Skipped,
+    is_system_name,
+)
 from darkroom.data.wording import UNREADABLE
 from darkroom.errors import DataError
 
@@ -25,13 +35,15 @@ class FolderSource:
         self._listing: Listing | None = None
 
     def stamp(self) -> str:
-        """Hash every name, size and time stamp."""
+        """Hash every name, size and time stamp; a workspace of ours does not count."""
         digest = hashlib.sha256()
         for entry in self.listing().entries:
             digest.update(f"{entry.name}\0{entry.size_bytes}\0{entry.modified_ns}\n".encode())
         for folder in self.listing().folders:
             digest.update(f"{folder}/\n".encode())
         for skipped in self.listing().skipped:
+            if skipped.reason == OWN_WORKSPACE:
+                continue  # else the first opening, which may make it, would change the source
             digest.update(f"{skipped.name}\0{skipped.reason}\n".encode(errors="replace"))
         return digest.hexdigest()
 
@@ -64,8 +76,9 @@ class FolderSource:
                     printable = os.fsencode(name).decode("utf-8", "backslashreplace")
                     skipped.append(Skipped(name=printable, reason="name is not UTF-8"))
                 elif item.is_dir(follow_symlinks=False):
-                    if is_system_name(name):
-                        skipped.append(Skipped(name=f"{name}/", reason="system folder"))
+                    reason = _never_entered(name, Path(item.path))
+                    if reason:
+                        skipped.append(Skipped(name=f"{name}/", reason=reason))
                     else:
                         folders.append(name)
                         waiting.append(name)
@@ -93,7 +106,7 @@ class FolderSource:
         reason = None
         try:
             if is_system_name(name):
-                reason = "system file"
+                reason = SYSTEM_FILE
             elif item.is_symlink() and not Path(item.path).exists():
                 reason = "broken link"
             elif item.is_symlink() and not Path(item.path).resolve().is_relative_to(self.root):
@@ -112,6 +125,18 @@ class FolderSource:
             entries.append(
                 Entry(name=name, size_bytes=status.st_size, modified_ns=status.st_mtime_ns)
             )
+
+
+# What only a Workspace holds; the second is there first, and all there is after an interruption.
+_OF_A_WORKSPACE = ("datasets/*/manifest.json", "cache/pixels/*.keys")
+
+
+def _never_entered(name: str, path: Path) -> str | None:
+    """Say why nothing below a folder is listed, if so."""
+    if is_system_name(name):
+        return SYSTEM_FOLDER
+    is_ours = any(glob.glob(inside, root_dir=path) for inside in _OF_A_WORKSPACE)  # noqa: PTH207 - Path.glob raises without permission
+    return OWN_WORKSPACE if is_ours else None
 
 
 def _is_unprintable(name: str) -> bool:
