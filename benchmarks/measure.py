@@ -47,13 +47,6 @@ def machine() -> dict[str, object]:
     }
 
 
-def seconds(work: Callable[[], object]) -> float:
-    """Time one call."""
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
-
-
 def spread(values: Sequence[float]) -> dict[str, float | int]:
     """Give the median of some values with its 95 % interval by bootstrap."""
     drawn = np.random.default_rng(0).choice(np.asarray(values), (4000, len(values)))
