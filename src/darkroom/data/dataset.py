@@ -10,7 +10,7 @@ import hashlib
 import html
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 import numpy as np
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from jaxtyping import Float, Int
 
 PARTS = ("train", "valid", "test", "unlabelled")
-PartName = Literal["train", "valid", "test", "unlabelled"]
 
 INDEX_COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
     "image": pl.String,

@@ -10,7 +10,6 @@ from typing import ClassVar
 import msgspec
 import polars as pl
 
-from darkroom.data.cache import PixelCache
 from darkroom.data.dataset import INDEX_COLUMNS, Dataset, DatasetRecord
 from darkroom.data.decode import ENDINGS
 from darkroom.data.kept import load_dataset, store_dataset
@@ -117,9 +116,7 @@ def _survey(source: Source, stamp: str, workspace: Workspace) -> Dataset:
     wanted = [entry for entry in listing.entries if places[entry.name].ignored is None]
     if not any(places[entry.name].label for entry in wanted):
         raise _no_classes(source, listing)
-    seen, unusable = survey(
-        source, wanted, lambda preprocess: PixelCache(workspace.cache / "pixels", preprocess)
-    )
+    seen, unusable = survey(source, wanted, workspace.cache / "pixels")
     ignored = [
         Skipped(name=name, reason=place.ignored) for name, place in places.items() if place.ignored
     ]

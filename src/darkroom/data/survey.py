@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -43,14 +44,14 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def survey(
-    source: Source, entries: Sequence[Entry], cache_for: CacheFor
+    source: Source, entries: Sequence[Entry], cache_folder: Path
 ) -> tuple[list[Seen], list[Skipped]]:
     """Read, hash and decode every image, and keep its pixels for the default Preprocess.
 
     Args:
         source: Where the images are.
         entries: Which of its files to read.
-        cache_for: Gives the cache of a Preprocess.
+        cache_folder: Where pixel caches live.
 
     Returns:
         What is used, and what is not with its reason; together they are all entries.
@@ -66,7 +67,7 @@ def survey(
     def look(chunk: Sequence[tuple[Entry, bytes | DataError]]) -> _Looked:
         return [_look(entry, data, preprocess) for entry, data in chunk]
 
-    with cache_for(preprocess).appending() as appender:
+    with PixelCache(cache_folder, preprocess).appending() as appender:
         for looked in in_order(look, in_chunks(_reads(source, entries)), total=len(entries)):
             kept = [item for item in looked if not isinstance(item, Skipped)]
             skipped.extend(item for item in looked if isinstance(item, Skipped))
@@ -173,6 +174,5 @@ def _guess(source: Source, entries: Sequence[Entry]) -> Preprocess:
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    CacheFor = Callable[[Preprocess], PixelCache]
     WorkOn = Callable[[Sequence[T]], R]
     _Looked = list[tuple[Seen, UInt8[np.ndarray, "height width channels"]] | Skipped]
