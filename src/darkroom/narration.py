@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from darkroom.data.wording import counted, percent
 from darkroom.findings import Finding
+from darkroom.intervals import Rate
+from darkroom.wording import counted, percent
 
 if TYPE_CHECKING:
     from darkroom.bundles.bundle import Bundle
-    from darkroom.data.dataset import Dataset
+    from darkroom.data.dataset import Dataset, DatasetRecord
+    from darkroom.data.near_duplicates import NearDuplicates
     from darkroom.evaluation.evaluation import Evaluation
     from darkroom.training.record import RunRecord
     from darkroom.training.run import Run
@@ -31,17 +33,48 @@ def tell_dataset(dataset: Dataset, findings: Sequence[Finding]) -> str:
     if len(sizes) == 1:
         size = "{}x{}".format(*sizes.row(0))
     colour = "grey" if bool((index["channels"] == 1).all()) else "colour"
+    classes = counted(len(dataset.classes), "class", "classes")
     errors = sum(finding.severity == "error" for finding in findings)
     skipped = f"{record.skipped:,} of {record.found:,} files skipped" if record.skipped else ""
     return line(
         "data",
         record.name,
-        f"{record.used:,} images",
-        f"{len(dataset.classes)} classes",
+        counted(record.used, "image", "images"),
+        "a target each" if dataset.task == "regression" else classes,
         f"{size} {colour}",
         skipped,
         f"{counted(errors, 'error', 'errors')} found" if errors else "no errors found",
     )
+
+
+def tell_found(record: DatasetRecord) -> str:
+    """Say what became of everything that was found."""
+    left_out = f" + {record.left_out:,} not in the sample" if record.left_out else ""
+    return line(
+        "found", f"{record.found:,} = {record.used:,} used + {record.skipped:,} skipped{left_out}"
+    )
+
+
+def tell_parts(dataset: Dataset) -> list[str]:
+    """Say how many images each part holds, if there are parts."""
+    if set(dataset.counts) <= {"unsplit"}:
+        return []
+    return [line("parts", *(f"{count:,} {part}" for part, count in dataset.counts.items()))]
+
+
+def tell_not_compared(near: NearDuplicates) -> list[str]:
+    """Say which images the search for near-duplicates passed over, if it did."""
+    small, plain = near.too_small, near.too_plain
+    if not small + plain:
+        return []
+    return [
+        line(
+            "compared",
+            f"{near.looked_at:,} of {near.looked_at + small + plain:,} images for near-duplicates",
+            counted(small, "is too small", "are too small") if small else "",
+            counted(plain, "shows next to nothing", "show next to nothing") if plain else "",
+        )
+    ]
 
 
 def tell_split(dataset: Dataset) -> str:
@@ -80,6 +113,8 @@ def tell_evaluation(evaluation: Evaluation) -> list[str]:
         percent(share or 0.0) for share in (accuracy.value, accuracy.low, accuracy.high)
     )
     looks = evaluation.record.looks
+    honest = evaluation.metrics_without_leaks
+    leaked = evaluation.record.copies + evaluation.record.near_duplicates
     return [
         line(
             "evaluate",
@@ -87,6 +122,7 @@ def tell_evaluation(evaluation: Evaluation) -> list[str]:
             f"most confused: {confused[0]} taken for {confused[1]}" if confused else "",
             f"look {looks} at this test part" if looks else "",
         ),
+        *([_tell_leaks(leaked, honest.accuracy if honest else None)] if leaked else []),
         *(
             line(
                 promise.verdict,
@@ -98,6 +134,13 @@ def tell_evaluation(evaluation: Evaluation) -> list[str]:
         ),
         line("report", shown(evaluation.report)),
     ]
+
+
+def _tell_leaks(leaked: int, accuracy: Rate | None) -> str:
+    seen = counted(leaked, "image was seen before", "images were seen before")
+    if accuracy is None:
+        return line("leaks", seen, "without them nothing is left to measure")
+    return line("leaks", seen, f"without them {accuracy}")
 
 
 def tell_bundle(bundle: Bundle) -> str:

@@ -15,13 +15,13 @@ from darkroom.bundles.export import onnx
 from darkroom.bundles.export.onnx import export_onnx
 from darkroom.bundles.parity import TOLERANCE, prove_parity
 from darkroom.data.pixels import load_images
-from darkroom.data.wording import percent
 from darkroom.decision import Decision
 from darkroom.errors import ArtifactError, GateError, RecipeError
 from darkroom.models.architecture import Architecture
 from darkroom.models.catalog import CATALOG, build_model
 from darkroom.records import from_json
 from darkroom.training.run import dump_weights
+from darkroom.wording import percent
 from tests.making import draw_folder
 
 SINGLE = Decision(task="single-label")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import darkroom
-from darkroom.data.wording import percent
+from darkroom.wording import percent
 
 
 @pytest.mark.parametrize(

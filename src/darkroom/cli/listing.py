@@ -8,7 +8,7 @@ import click
 
 from darkroom.cli.options import as_json
 from darkroom.cli.printing import print_json, print_table, say
-from darkroom.data.wording import percent
+from darkroom.wording import percent
 
 if TYPE_CHECKING:
     from darkroom.storage import Kind

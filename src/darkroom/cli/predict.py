@@ -11,7 +11,7 @@ import click
 
 from darkroom.cli.options import as_json
 from darkroom.cli.printing import print_json, say
-from darkroom.data.wording import percent
+from darkroom.wording import percent
 
 if TYPE_CHECKING:
     from darkroom.bundles.prediction import Prediction

@@ -10,7 +10,7 @@ from sklearn import metrics as sklearn_metrics
 
 from darkroom.decision import Decision, decide
 from darkroom.errors import DataError
-from darkroom.evaluation.intervals import Rate, mean_of_rates, wilson
+from darkroom.intervals import Rate, mean_of_rates, wilson
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int

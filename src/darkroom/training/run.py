@@ -17,12 +17,12 @@ from safetensors.numpy import save as save_tensors
 from darkroom.backend import keras
 from darkroom.data.dataset import Dataset
 from darkroom.data.kept import parent_dataset
-from darkroom.data.wording import percent
 from darkroom.errors import ArtifactError
 from darkroom.models.catalog import build_model
 from darkroom.records import from_json
 from darkroom.storage import Manifest, verified
 from darkroom.training.record import Epoch, History, RunRecord
+from darkroom.wording import percent
 from darkroom.workspace import Workspace
 
 if TYPE_CHECKING:

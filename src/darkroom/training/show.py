@@ -7,7 +7,7 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
-from darkroom.data.wording import percent
+from darkroom.wording import percent
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from darkroom.evaluation.intervals import Rate, mean_of_rates, wilson
+from darkroom.intervals import Rate, mean_of_rates, wilson
 
 
 def coverage(interval, of: int, share: float) -> float:

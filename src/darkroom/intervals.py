@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from darkroom.data.wording import percent
+from darkroom.wording import percent
 
 _Z95 = 1.959963984540054  # the normal quantile of 97.5 %
 
