@@ -17,7 +17,7 @@ import numpy as np
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("darkroom-vision", "keras", "tensorflow-cpu", "tensorflow", "numpy", "polars",
-            "onnxruntime", "click")  # fmt: skip
+            "onnxruntime", "click", "pillow", "simplejpeg", "scikit-learn")  # fmt: skip
 
 
 def test_data() -> Path:

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from darkroom import open_dataset, split_dataset
-from darkroom.data.cache import PixelCache
+from darkroom.data.cache import RowCache, pixel_cache
 from darkroom.data.pixels import load_images
 from darkroom.data.preprocess import Preprocess
 from darkroom.data.survey import in_chunks, in_order
@@ -37,17 +37,17 @@ def pixels_of(number: int) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (2, 3, 3), np.uint8)
 
 
-def append(cache: PixelCache, numbers) -> None:
+def append(cache: RowCache, numbers) -> None:
     numbers = list(numbers)
     with cache.appending() as appender:
         appender.add([key_of(number) for number in numbers], [pixels_of(n) for n in numbers])
 
 
-def count_known(cache: PixelCache, numbers) -> int:
+def count_known(cache: RowCache, numbers) -> int:
     """Check that every image that is found has its own pixels, and count them."""
     numbers = list(numbers)
     rows = cache.rows([key_of(number) for number in numbers])
-    pixels = cache.pixels()
+    pixels = cache.values()
     for number, row in zip(numbers, rows, strict=True):
         if row >= 0:
             assert np.array_equal(pixels[row], pixels_of(number))
@@ -65,33 +65,33 @@ def truncate(path: Path, size: int) -> None:
 
 
 def test_an_empty_cache_knows_nothing(tmp_path):
-    cache = PixelCache(tmp_path, SMALL)
+    cache = pixel_cache(tmp_path, SMALL)
     assert cache.rows([key_of(1)]).tolist() == [-1]
-    assert cache.pixels().shape == (0, 2, 3, 3)
+    assert cache.values().shape == (0, 2, 3, 3)
 
 
 def test_what_was_added_comes_back_to_the_byte(tmp_path):
-    cache = PixelCache(tmp_path, SMALL)
+    cache = pixel_cache(tmp_path, SMALL)
     append(cache, range(10))
     assert count_known(cache, range(20)) == 10
 
 
 def test_what_is_there_already_is_not_added_again(tmp_path):
-    cache = PixelCache(tmp_path, SMALL)
+    cache = pixel_cache(tmp_path, SMALL)
     append(cache, range(10))
     append(cache, [3, 3, 11, 11, 9])
-    assert len(cache.pixels()) == 11
+    assert len(cache.values()) == 11
     assert count_known(cache, range(12)) == 11
 
 
 def test_pixels_are_mapped_read_only(tmp_path):
-    cache = PixelCache(tmp_path, SMALL)
+    cache = pixel_cache(tmp_path, SMALL)
     append(cache, range(2))
-    assert not cache.pixels().flags.writeable
+    assert not cache.values().flags.writeable
 
 
 def test_rows_stay_when_the_block_is_interrupted(tmp_path):
-    cache = PixelCache(tmp_path, SMALL)
+    cache = pixel_cache(tmp_path, SMALL)
     with contextlib.suppress(KeyboardInterrupt), cache.appending() as appender:
         appender.add([key_of(1)], [pixels_of(1)])
         raise KeyboardInterrupt
@@ -99,7 +99,7 @@ def test_rows_stay_when_the_block_is_interrupted(tmp_path):
 
 
 def test_rows_are_not_visible_before_the_block_ends(tmp_path):
-    cache = PixelCache(tmp_path, SMALL)
+    cache = pixel_cache(tmp_path, SMALL)
     with cache.appending() as appender:
         appender.add([key_of(1)], [pixels_of(1)])
         assert count_known(cache, [1]) == 0
@@ -109,7 +109,7 @@ def test_rows_are_not_visible_before_the_block_ends(tmp_path):
 @given(st.data(), st.sampled_from((0, 1)))
 def test_a_torn_file_never_pairs_a_key_with_wrong_pixels(data, which):
     with tempfile.TemporaryDirectory() as folder:
-        cache = PixelCache(Path(folder), SMALL)
+        cache = pixel_cache(Path(folder), SMALL)
         append(cache, range(6))
         torn = files_of(Path(folder))[which]
         truncate(torn, data.draw(st.integers(0, torn.stat().st_size), label="cut at"))
@@ -124,7 +124,7 @@ def test_a_torn_file_never_pairs_a_key_with_wrong_pixels(data, which):
 @given(st.binary(min_size=1, max_size=3 * ROW_BYTES))
 def test_rows_without_keys_are_overwritten(rest):
     with tempfile.TemporaryDirectory() as folder:
-        cache = PixelCache(Path(folder), SMALL)
+        cache = pixel_cache(Path(folder), SMALL)
         append(cache, range(3))
         with files_of(Path(folder))[1].open("ab") as file:
             file.write(rest)
@@ -133,7 +133,7 @@ def test_rows_without_keys_are_overwritten(rest):
 
 
 def test_control_appending_without_cutting_torn_rows_pairs_keys_with_wrong_pixels(tmp_path):
-    cache = PixelCache(tmp_path, SMALL)
+    cache = pixel_cache(tmp_path, SMALL)
     append(cache, range(6))
     keys, pixels = files_of(tmp_path)
     truncate(pixels, 5 * ROW_BYTES + 1)
@@ -146,7 +146,7 @@ def test_control_appending_without_cutting_torn_rows_pairs_keys_with_wrong_pixel
 
 def _append_each(folder: Path, numbers: range) -> None:
     for number in numbers:
-        append(PixelCache(folder, SMALL), [number])
+        append(pixel_cache(folder, SMALL), [number])
 
 
 def test_two_processes_that_append_lose_and_mix_nothing(tmp_path):
@@ -158,13 +158,13 @@ def test_two_processes_that_append_lose_and_mix_nothing(tmp_path):
     for worker in workers:
         worker.join()
     assert [worker.exitcode for worker in workers] == [0, 0]
-    cache = PixelCache(tmp_path, SMALL)
+    cache = pixel_cache(tmp_path, SMALL)
     assert count_known(cache, range(60)) == 60
-    assert len(cache.pixels()) == 60
+    assert len(cache.values()) == 60
 
 
 def test_a_full_disk_is_told_with_path_and_bytes_and_keeps_what_fitted(tmp_path):
-    cache = PixelCache(tmp_path, SMALL)
+    cache = pixel_cache(tmp_path, SMALL)
     append(cache, range(5))
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10 * ROW_BYTES + 7, hard))
@@ -179,7 +179,7 @@ def test_a_full_disk_is_told_with_path_and_bytes_and_keeps_what_fitted(tmp_path)
 
 
 def test_after_a_full_disk_the_cache_goes_on(tmp_path):
-    cache = PixelCache(tmp_path, SMALL)
+    cache = pixel_cache(tmp_path, SMALL)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (3 * ROW_BYTES + 7, hard))
     try:
@@ -192,7 +192,7 @@ def test_after_a_full_disk_the_cache_goes_on(tmp_path):
 
 
 def test_keys_that_do_not_fit_are_told_too(tmp_path):
-    cache = PixelCache(tmp_path, SMALL)
+    cache = pixel_cache(tmp_path, SMALL)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10 * ROW_BYTES + 7, hard))  # 10 rows, 5.8 keys
     try:
@@ -210,7 +210,7 @@ def test_a_cache_that_lost_what_was_put_there_is_told_and_no_other_image_is_take
     dataset = split_dataset(open_dataset(draw_folder(tmp_path / "shapes", per_class=6)))
     other = Preprocess(height=9, width=9)
     load_images(dataset, "valid", other)
-    monkeypatch.setattr("darkroom.data.pixels._fill", lambda *_: None)
+    monkeypatch.setattr("darkroom.data.prepared.prepared_images", lambda *_: iter(()))
     with pytest.raises(ArtifactError) as caught:
         load_images(dataset, "train", other)
     assert str(workspace.cache / "pixels") in caught.value.problem
@@ -236,7 +236,7 @@ def test_large_photographs_are_prepared_a_few_at_a_time(tmp_path, workspace, mon
         chunks.extend(list(chunk) for chunk in given)
         return in_order(work, chunks, total=total)
 
-    monkeypatch.setattr("darkroom.data.pixels.in_order", spy)
+    monkeypatch.setattr("darkroom.data.prepared.in_order", spy)
     load_images(dataset, "train", Preprocess(height=9, width=9))
     assert chunks
     assert all(len(chunk) == 1 for chunk in chunks)
@@ -245,14 +245,14 @@ def test_large_photographs_are_prepared_a_few_at_a_time(tmp_path, workspace, mon
 def test_a_folder_that_cannot_be_made_is_told(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(ArtifactError) as caught:
-        append(PixelCache(tmp_path / "file", SMALL), [1])
+        append(pixel_cache(tmp_path / "file", SMALL), [1])
     assert str(tmp_path / "file") in caught.value.problem
 
 
 @pytest.mark.parametrize("scaling", ["unit", "signed", "bytes"])
 def test_every_scaling_shares_one_cache(tmp_path, scaling):
-    append(PixelCache(tmp_path, SMALL), range(3))
-    other = PixelCache(tmp_path, Preprocess(height=2, width=3, scaling=scaling))
+    append(pixel_cache(tmp_path, SMALL), range(3))
+    other = pixel_cache(tmp_path, Preprocess(height=2, width=3, scaling=scaling))
     assert count_known(other, range(3)) == 3
 
 
@@ -265,8 +265,8 @@ def test_every_scaling_shares_one_cache(tmp_path, scaling):
     ],
 )
 def test_everything_else_has_a_cache_of_its_own(tmp_path, other):
-    append(PixelCache(tmp_path, SMALL), range(3))
-    rows = PixelCache(tmp_path, other).rows([key_of(number) for number in range(3)])
+    append(pixel_cache(tmp_path, SMALL), range(3))
+    rows = pixel_cache(tmp_path, other).rows([key_of(number) for number in range(3)])
     assert rows.tolist() == [-1, -1, -1]
 
 
@@ -291,8 +291,8 @@ def other_version(patch: pytest.MonkeyPatch, library: str) -> None:
 
 @pytest.mark.parametrize("change", [other_decoder, other_pillow, other_simplejpeg])
 def test_pixels_of_another_decoder_are_not_taken(tmp_path, monkeypatch, change):
-    append(PixelCache(tmp_path, SMALL), range(3))
+    append(pixel_cache(tmp_path, SMALL), range(3))
     with monkeypatch.context() as patch:
         change(patch)
-        assert count_known(PixelCache(tmp_path, SMALL), range(3)) == 0
-    assert count_known(PixelCache(tmp_path, SMALL), range(3)) == 3  # control: by the same one
+        assert count_known(pixel_cache(tmp_path, SMALL), range(3)) == 0
+    assert count_known(pixel_cache(tmp_path, SMALL), range(3)) == 3  # control: by the same one

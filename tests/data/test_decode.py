@@ -14,10 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from darkroom.data import decode
-from darkroom.data.decode import FORMATS, decode_image, image_format
+from darkroom.data.decode import FORMATS, decode_image, image_facts, image_format
+from darkroom.data.headers import MAX_PIXELS
 from darkroom.data.sources.folder import FolderSource
 from darkroom.errors import DataError
+from tests.data.profiles import grey_profile, ink_profile, srgb_profile, swapped_profile
 from tests.making import draw_image, image_bytes, real_data
 
 LOSSLESS = ("PNG", "BMP", "TIFF")
@@ -242,7 +243,7 @@ def test_control_below_the_cap_the_same_file_fails_for_another_reason(claiming):
 
 
 def test_an_image_as_large_as_the_cap_is_read():
-    side = int(decode.MAX_PIXELS**0.5)
+    side = int(MAX_PIXELS**0.5)
     assert decode_image(encoded(Image.new("1", (side, side)))).shape == (side, side, 1)
 
 
@@ -299,3 +300,204 @@ def test_real_photographs_decode_as_pillow_reads_them(folder):
         pixels = decode_image(data)
         assert pixels.shape[:2] == expected.shape[:2]
         assert np.abs(pixels - expected).mean() < 2  # another libjpeg may round otherwise
+
+
+def as_float(pixels: np.ndarray) -> np.ndarray:
+    return pixels.astype(float)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "JPEG", "WEBP"])
+def test_colours_of_a_profile_become_srgb(kind):
+    options = {"lossless": True} if kind == "WEBP" else {}
+    options |= {"quality": 100, "subsampling": 0} if kind == "JPEG" else {}
+    image = Image.new("RGB", (16, 16), (200, 40, 20))
+    pixels = decode_image(encoded(image, kind, icc_profile=swapped_profile(), **options))
+    assert np.abs(as_float(pixels) - (40, 200, 20)).max() <= 3
+
+
+def test_control_without_its_profile_the_same_image_is_red():
+    image = Image.new("RGB", (16, 16), (200, 40, 20))
+    assert (decode_image(encoded(image)) == (200, 40, 20)).all()
+
+
+def test_an_srgb_profile_changes_no_pixel():
+    data = encoded(draw_image("ball", 3), icc_profile=srgb_profile())
+    assert np.array_equal(decode_image(data), drawn())
+
+
+@pytest.mark.parametrize("mode", ["L", "1", "I;16", "LA"])
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_a_grey_profile_gives_one_channel_of_srgb_levels(mode, kind):
+    half = {"L": 128, "1": 255, "I;16": 128 * 257, "LA": (128, 255)}[mode]
+    data = encoded(Image.new(mode, (5, 5), half), kind, icc_profile=grey_profile())
+    expected = 255 if mode == "1" else 188  # half of the light, in sRGB
+    assert decode_image(data).tolist() == [[[expected]] * 5] * 5
+
+
+def test_a_grey_jpeg_follows_its_profile():
+    data = encoded(Image.new("L", (8, 8), 128), "JPEG", icc_profile=grey_profile())
+    assert (decode_image(data) == 188).all()
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
+def test_inks_become_what_their_profile_says(kind):
+    inks = Image.new("CMYK", (8, 8), (0, 255, 0, 0))
+    with_profile = decode_image(encoded(inks, kind, icc_profile=ink_profile()))
+    assert np.abs(as_float(with_profile) - 189).max() <= 1  # lightness 195 of 255, no colour
+    assert np.abs(as_float(decode_image(encoded(inks, kind))) - (255, 0, 255)).max() <= 2
+
+
+def test_a_profile_applies_before_alpha_is_laid_over_the_background():
+    image = Image.new("RGBA", (2, 1), (200, 40, 20, 255))
+    image.putpixel((1, 0), (0, 0, 0, 0))
+    data = encoded(image, icc_profile=swapped_profile())
+    assert decode_image(data, background=(200, 1, 2)).tolist() == [[[40, 200, 20], [200, 1, 2]]]
+
+
+@pytest.mark.parametrize("profile", [b"", b"noise" * 99, grey_profile(), ink_profile()])
+def test_a_profile_that_does_not_fit_is_ignored(profile):
+    data = encoded(draw_image("ball", 3), icc_profile=profile)
+    assert np.array_equal(decode_image(data), drawn())
+
+
+def test_what_is_transparent_shows_the_background():
+    image = Image.new("RGBA", (2, 1), (200, 100, 0, 0))
+    image.putpixel((1, 0), (200, 100, 0, 128))
+    assert decode_image(encoded(image), background=(0, 0, 100)).tolist() == [
+        [[0, 0, 100], [100, 50, 50]]
+    ]
+
+
+def test_a_coloured_background_lies_under_grey_as_its_luma():
+    image = Image.new("LA", (1, 1), (9, 0))
+    assert decode_image(encoded(image), background=(0, 255, 0)).tolist() == [[[150]]]
+
+
+@pytest.mark.parametrize("least", [(10, 10), (48, 40), (33, 90), (100, 100), (500, 500)])
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+def test_a_scaled_jpeg_is_as_large_as_asked_and_no_larger_than_stored(least, mode):
+    size = (203, 155)
+    data = encoded(Image.effect_noise(size, 60).convert(mode), "JPEG")
+    tall, wide, channels = decode_image(data, least=least).shape
+    assert channels == (1 if mode == "L" else 3)
+    assert min(least[0], 155) <= tall <= 155
+    assert min(least[1], 203) <= wide <= 203
+    if max(least) <= 48:
+        assert tall < 155 / 2
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("mode", ["RGB", "CMYK", "L"])
+def test_a_scaled_jpeg_is_turned_upright_as_the_whole_is(orientation, mode):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    image = draw_image("ball", 3, (160, 96)).convert(mode)
+    data = encoded(image, "JPEG", quality=95, exif=exif)
+    whole = decode_image(data)
+    half = decode_image(data, least=(whole.shape[0] // 2, whole.shape[1] // 2))
+    assert half.shape[:2] == (whole.shape[0] // 2, whole.shape[1] // 2)
+    mean = whole.reshape(half.shape[0], 2, half.shape[1], 2, -1).mean(axis=(1, 3))
+    assert np.abs(mean - half).mean() < 3
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "GIF", "BMP", "TIFF"])
+def test_other_formats_are_never_scaled(kind):
+    data = image_bytes(kind=kind)
+    assert np.array_equal(decode_image(data, least=(2, 2)), decode_image(data))
+
+
+def test_a_jpeg_of_unusual_sampling_is_read():
+    data = bytearray(image_bytes(kind="JPEG", quality=95, subsampling=0))
+    at = data.index(b"\xff\xc0") + 11
+    data[at] = 0x31  # one row of three blocks for each of the others
+    assert decode_image(bytes(data), least=(4, 4)).shape == (20, 24, 3)
+
+
+def test_of_an_animated_png_the_still_image_counts():
+    frames = [Image.new("RGB", (4, 4), colour) for colour in ("red", "lime", "blue")]
+    data = encoded(frames[0], save_all=True, append_images=frames[1:], default_image=True)
+    assert (decode_image(data) == (255, 0, 0)).all()
+
+
+@pytest.mark.parametrize("packing", ["raw", "tiff_lzw", "tiff_adobe_deflate", "packbits"])
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "CMYK", "I;16"])
+def test_a_tiff_is_read_however_it_is_packed(packing, mode):
+    image = draw_image("ball", 3)
+    if mode == "I;16":
+        image = Image.fromarray(np.asarray(image.convert("L")).astype(np.uint16) * 257)
+    pixels = decode_image(encoded(image.convert(mode), "TIFF", compression=packing))
+    grey = mode in ("1", "L", "I;16")
+    assert pixels.shape == (20, 24, 1 if grey else 3)
+    if mode in ("RGB", "RGBA"):
+        assert np.array_equal(pixels, drawn())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_facts_are_those_of_the_decoded_image(kind):
+    for image in (draw_image("ball", 3), draw_image("ball", 3).convert("L")):
+        data = encoded(image, kind)
+        facts, pixels = image_facts(data), decode_image(data)
+        assert (facts.height, facts.width, facts.channels) == pixels.shape
+        assert facts.format == kind
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
+def test_the_facts_tell_the_channels_of_every_mode(mode):
+    data = encoded(Image.new(mode, (3, 4)))
+    assert image_facts(data).channels == decode_image(data).shape[2]
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_the_facts_are_upright_and_name_camera_and_time(kind, orientation):
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F], exif[0x0110] = orientation, "Lumen ", "Lumen\x01  X2"
+    exif[0x0132] = "2020:01:01 00:00:00"
+    if kind != "TIFF":
+        exif.get_ifd(0x8769)[0x9003] = "2019:07:14 12:30:59"
+    data = encoded(draw_image("ball", 3), kind, exif=exif)
+    facts = image_facts(data)
+    assert (facts.height, facts.width) == decode_image(data).shape[:2]
+    assert facts.camera == "Lumen X2"
+    expected = "2020-01-01T00:00:00" if kind == "TIFF" else "2019-07-14T12:30:59"
+    assert facts.taken.isoformat() == expected
+
+
+@pytest.mark.parametrize("text", ["0000:00:00 00:00:00", "yesterday", "", "2019:13:40 25:00:00"])
+def test_a_date_that_makes_no_sense_is_none(text):
+    exif = Image.Exif()
+    exif[0x0132] = text
+    assert image_facts(encoded(draw_image("ball", 3), "JPEG", exif=exif)).taken is None
+
+
+def test_an_image_without_exif_has_neither_camera_nor_time():
+    facts = image_facts(image_bytes(kind="JPEG"))
+    assert (facts.camera, facts.taken) == (None, None)
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.binary(max_size=200), st.sampled_from((b"II*\0", b"MM\0*", b"")))
+def test_no_exif_block_can_spoil_an_image(noise, start):
+    data = image_bytes(kind="JPEG")
+    block = b"Exif\0\0" + start + noise
+    segment = b"\xff\xe1" + struct.pack(">H", len(block) + 2) + block
+    spoiled = data[:2] + segment + data[2:]
+    assert sorted(decode_image(spoiled).shape) == [3, 20, 24]
+    image_facts(spoiled)
+
+
+@pytest.mark.parametrize("claiming", [png_claiming, jpeg_claiming])
+def test_the_facts_of_an_image_above_the_cap_are_refused(claiming):
+    with pytest.raises(DataError, match="cap"):
+        image_facts(claiming(6_000, 6_000))
+
+
+@pytest.mark.parametrize("data", [b"", b"%PDF-1.7"])
+def test_what_is_no_image_has_no_facts(data):
+    with pytest.raises(DataError):
+        image_facts(data)
+
+
+def test_a_size_between_the_caps_of_us_and_of_pillow_gives_no_warning():
+    with pytest.raises(DataError, match="cap"):
+        decode_image(png_claiming(11_000, 11_000))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -15,9 +17,12 @@ from darkroom.data.preprocess import (
     prepare_image,
     prepare_pixels,
     scale_pixels,
+    unscale_pixels,
 )
+from darkroom.data.sources.folder import FolderSource
 from darkroom.errors import DataError, RecipeError
-from tests.making import image_bytes
+from darkroom.records import from_json, to_json
+from tests.making import draw_image, image_bytes, real_data
 
 RULES = ("squash", "crop", "pad")
 sides = st.integers(1, 90)
@@ -155,16 +160,24 @@ def test_a_size_out_of_range_is_refused_with_its_value(height, width):
 
 
 def test_the_default_size_is_that_of_small_images_that_are_all_alike():
-    assert default_preprocess({(20, 24)}, is_grey=False) == Preprocess(height=20, width=24)
+    assert default_preprocess({(20, 24)}, is_grey=False) == Preprocess(
+        height=20, width=24, decode="scaled"
+    )
 
 
 @pytest.mark.parametrize("sizes", [set(), {(20, 24), (24, 20)}, {(65, 20)}])
 def test_the_default_size_is_64_otherwise(sizes):
-    assert default_preprocess(sizes, is_grey=False) == Preprocess(height=64, width=64)
+    expected = Preprocess(height=64, width=64, decode="scaled")
+    assert default_preprocess(sizes, is_grey=False) == expected
 
 
 def test_the_default_is_grey_for_grey_images():
     assert default_preprocess({(8, 8)}, is_grey=True).channels == 1
+
+
+STANDARD = Preprocess(
+    height=8, width=8, scaling="standard", mean=(120.5, 110.25, 99.0), std=(60.0, 55.5, 70.0)
+)
 
 
 def test_scaling_does_not_change_the_key_of_the_pixels():
@@ -172,7 +185,7 @@ def test_scaling_does_not_change_the_key_of_the_pixels():
         pixel_key(Preprocess(height=8, width=8, scaling=scaling))
         for scaling in ("unit", "signed", "bytes")
     }
-    assert len(keys) == 1
+    assert keys == {pixel_key(STANDARD)}
 
 
 def test_everything_else_changes_the_key_of_the_pixels():
@@ -185,6 +198,160 @@ def test_everything_else_changes_the_key_of_the_pixels():
             Preprocess(height=8, width=8, channels=1),
             Preprocess(height=8, width=8, resize="crop"),
             Preprocess(height=8, width=8, channel_order="bgr"),
+            Preprocess(height=8, width=8, decode="scaled"),
+            Preprocess(height=8, width=8, background=(0, 0, 0)),
         )
     ]
     assert len(set(keys)) == len(keys)
+
+
+def photograph(size: tuple[int, int], **options: object) -> bytes:
+    """Draw a JPEG with soft detail at every scale, as photographs have it."""
+    noise = Image.effect_noise((size[0] // 30, size[1] // 30), 120).resize(
+        size, Image.Resampling.BICUBIC
+    )
+    image = Image.merge("RGB", [noise, noise.rotate(180), noise.transpose(0)])
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=92, **options)
+    return buffer.getvalue()
+
+
+def psnr(one: np.ndarray, other: np.ndarray) -> float:
+    return float(10 * np.log10(255**2 / np.mean((one.astype(float) - other) ** 2)))
+
+
+def decoded_at(data: bytes, decode: str, **settings: object) -> np.ndarray:
+    return prepare_image(data, Preprocess(decode=decode, **settings))
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("size", [(640, 480), (333, 517), (1201, 301)])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_scaled_decode_is_close_to_a_full_one(rule, size, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = photograph(size, exif=exif)
+    full = decoded_at(data, "full", height=60, width=72, resize=rule)
+    scaled = decoded_at(data, "scaled", height=60, width=72, resize=rule)
+    assert not np.array_equal(full, scaled)
+    assert psnr(full, scaled) > 36
+
+
+def test_control_half_a_pixel_aside_is_further_off_than_a_scaled_decode():
+    data = photograph((333, 517))
+    full = decoded_at(data, "full", height=60, width=72)
+    aside = np.asarray(
+        Image.open(io.BytesIO(data)).resize(
+            (72, 60), Image.Resampling.BILINEAR, box=(2.3, 4.3, 333, 517)
+        )
+    )
+    assert psnr(full, decoded_at(data, "scaled", height=60, width=72)) > psnr(full, aside)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_an_image_smaller_than_asked_is_decoded_in_full(rule):
+    data = photograph((60, 50))
+    asked = {"height": 90, "width": 96, "resize": rule}
+    assert np.array_equal(decoded_at(data, "full", **asked), decoded_at(data, "scaled", **asked))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "GIF", "BMP", "TIFF"])
+def test_a_scaled_decode_changes_no_other_format(kind):
+    data = image_bytes("ball", 3, kind)
+    asked = {"height": 5, "width": 5}
+    assert np.array_equal(decoded_at(data, "full", **asked), decoded_at(data, "scaled", **asked))
+
+
+def test_real_photographs_are_close_when_decoded_scaled():
+    source = FolderSource(real_data("dogscats"))
+    names = [entry.name for entry in source.listing().entries if entry.name.endswith(".jpg")]
+    for side in (64, 160):
+        asked = {"height": side, "width": side}
+        values = [
+            psnr(decoded_at(data, "full", **asked) + 0.001, decoded_at(data, "scaled", **asked))
+            for data in map(source.read, names[::30])
+        ]
+        assert np.median(values) > 42
+        assert min(values) > 34
+
+
+def test_the_background_of_the_record_lies_under_what_is_transparent():
+    buffer = io.BytesIO()
+    Image.new("RGBA", (8, 8), (9, 9, 9, 0)).save(buffer, "PNG")
+    pixels = prepare_image(buffer.getvalue(), Preprocess(height=8, width=8, background=(1, 2, 3)))
+    assert (pixels == (1, 2, 3)).all()
+
+
+@pytest.mark.parametrize("colour", [(256, 0, 0), (0, -1, 0)])
+def test_a_background_that_is_no_colour_is_refused(colour):
+    with pytest.raises(RecipeError, match="background"):
+        Preprocess(height=8, width=8, background=colour)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "I;16"])
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_grey_of_every_kind_stays_as_it_is_for_one_channel(mode, kind):
+    grey = draw_image("ball", 3).convert("L")
+    if mode == "I;16":
+        image = Image.fromarray(np.asarray(grey).astype(np.uint16) * 257)
+    else:
+        image = grey.convert(mode)
+    buffer = io.BytesIO()
+    image.save(buffer, kind)
+    pixels = prepare_image(buffer.getvalue(), Preprocess(height=20, width=24, channels=1))
+    expected = np.asarray(grey.convert("1").convert("L") if mode == "1" else grey)
+    assert np.array_equal(pixels[..., 0], expected)
+
+
+def test_standard_gives_each_channel_its_mean_and_deviation():
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3), np.uint8)
+    scaled = scale_pixels(pixels, STANDARD)
+    expected = (pixels - np.array(STANDARD.mean)) / STANDARD.std
+    assert scaled.dtype == np.float32
+    np.testing.assert_allclose(scaled, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "preprocess",
+    [
+        *(Preprocess(height=8, width=8, scaling=name) for name in ("unit", "signed", "bytes")),
+        STANDARD,
+    ],
+    ids=lambda preprocess: preprocess.scaling,
+)
+def test_unscaling_gives_back_every_level(preprocess):
+    pixels = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1).reshape(4, 8, 8, 3)
+    assert np.array_equal(unscale_pixels(scale_pixels(pixels, preprocess), preprocess), pixels)
+
+
+def test_control_unscaling_with_another_record_gives_other_levels():
+    pixels = np.full((8, 8, 3), 100, np.uint8)
+    other = Preprocess(height=8, width=8, scaling="unit")
+    assert not np.array_equal(unscale_pixels(scale_pixels(pixels, STANDARD), other), pixels)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"scaling": "standard"},
+        {"scaling": "standard", "mean": (1.0,), "std": (1.0,)},
+        {"scaling": "standard", "mean": (1.0,) * 3, "std": (1.0, 0.0, 1.0)},
+        {"scaling": "standard", "mean": (float("nan"),) * 3, "std": (1.0,) * 3},
+        {"scaling": "unit", "mean": (1.0,) * 3, "std": (1.0,) * 3},
+        {"scaling": "signed", "std": (1.0,) * 3},
+    ],
+)
+def test_a_mean_and_a_deviation_belong_to_standard_and_to_nothing_else(wrong):
+    with pytest.raises(RecipeError):
+        Preprocess(height=8, width=8, **wrong)
+
+
+def test_a_record_comes_back_from_its_text():
+    assert from_json(to_json(STANDARD), Preprocess, where="here") == STANDARD
+
+
+def test_a_record_of_the_first_version_means_what_it_meant():
+    old = b'{"schema": 1, "height": 8, "width": 9, "channels": 3, "resize": "pad", '
+    old += b'"channel_order": "rgb", "scaling": "unit"}'
+    read = from_json(old, Preprocess, where="here")
+    assert (read.decode, read.background, read.mean) == ("full", (255, 255, 255), ())

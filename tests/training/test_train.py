@@ -25,6 +25,7 @@ from darkroom.storage import read_manifest
 from darkroom.training.fit import _optimizer
 from darkroom.training.recipe import Optimizer
 from darkroom.training.run import BEST_WEIGHTS
+from tests.data.indexes import Row, make_index
 from tests.making import draw_folder
 
 QUICK = darkroom.Recipe(model="mlp", width=0.05, image_size=12, epochs=2, batch_size=16)
@@ -242,6 +243,15 @@ def test_the_command_stopped_by_ctrl_c_exits_with_130_and_says_how_to_go_on(tmp_
     run = darkroom.list_runs(darkroom.Workspace(workspace))[0]
     assert run.outcome == "interrupted"
     assert run.epochs >= 1
+
+
+def test_a_dataset_of_numbers_is_refused_in_words(workspace):
+    rows = [Row(f"{n}.png", None, target=n / 7) for n in range(30)]
+    numbers = make_index(workspace, rows, task="regression", classes=())
+    with pytest.raises(DataError) as caught:
+        darkroom.train(numbers, QUICK)
+    assert numbers.name in caught.value.problem
+    assert "--label" in caught.value.hint
 
 
 class Diverge(keras.callbacks.Callback):

@@ -1,8 +1,9 @@
-"""The decode-once cache: prepared uint8 pixels, memory-mapped, keyed by image bytes and Preprocess.
+"""What was computed once of an image: rows of numbers, memory-mapped, keyed by the image's bytes.
 
-One file of fixed-size rows per Preprocess and decoder, and beside it one file of sha256 keys. Rows
-are only ever appended, keys only after their rows are on the disk; so a torn write costs a few rows
-at the end and never pairs a key with the wrong pixels. The folder may be deleted at any time.
+Prepared pixels are kept so, and what is measured on them. There is one file of fixed-size rows per
+way of making them, and beside it one of sha256 keys. Rows are only ever appended, keys only after
+their rows are on the disk; so a torn write costs a few rows at the end and never pairs a key with
+the wrong pixels. The folder may be deleted at any time.
 """
 
 from __future__ import annotations
@@ -23,25 +24,46 @@ from darkroom.data.preprocess import Preprocess, pixel_key
 from darkroom.disk import disk_errors
 
 if TYPE_CHECKING:
-    from jaxtyping import Int, UInt8
+    from jaxtyping import Int
 
 _KEY_BYTES = 32
 
 
-class PixelCache:
-    """The prepared pixels of every image seen with one Preprocess.
+def pixel_cache(folder: Path, preprocess: Preprocess) -> RowCache:
+    """Give the cache of the pixels that were prepared with one Preprocess.
 
     Args:
         folder: Where caches live.
         preprocess: Scaling does not matter here: pixels are kept as bytes.
     """
+    versions = [importlib.metadata.version(library) for library in ("pillow", "simplejpeg")]
+    made_by = " ".join([pixel_key(preprocess), str(DECODER), *versions])
+    shape = (preprocess.height, preprocess.width, preprocess.channels)
+    return RowCache(folder, made_by, shape)
 
-    def __init__(self, folder: Path, preprocess: Preprocess) -> None:
+
+class RowCache:
+    """One row of numbers for every image that was seen.
+
+    Args:
+        folder: Where caches live.
+        made_by: What decides the numbers, beside the image's bytes: another way, another cache.
+        shape: Of one row.
+        dtype: Of its numbers.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        made_by: str,
+        shape: tuple[int, ...],
+        dtype: type[np.uint8 | np.float32] = np.uint8,
+    ) -> None:
         self.folder = folder
-        self.preprocess = preprocess
-        self.shape = (preprocess.height, preprocess.width, preprocess.channels)
-        self._row_bytes = int(np.prod(self.shape))
-        key = _cache_key(preprocess)
+        self.shape = shape
+        self._dtype = dtype
+        self._row_bytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        key = hashlib.sha256(made_by.encode()).hexdigest()[:16]
         self._pixels, self._keys = folder / f"{key}.pixels", folder / f"{key}.keys"
 
     def rows(self, digests: Sequence[bytes]) -> Int[np.ndarray, "images"]:
@@ -53,12 +75,12 @@ class PixelCache:
         known = self._known()
         return np.fromiter((known.get(digest, -1) for digest in digests), np.int64, len(digests))
 
-    def pixels(self) -> UInt8[np.ndarray, "rows height width channels"]:
+    def values(self) -> np.ndarray:
         """Map all rows into memory, read-only; nothing is read until it is used."""
         count = self._count()
         if count == 0:
-            return np.zeros((0, *self.shape), np.uint8)
-        return np.memmap(self._pixels, np.uint8, "r", shape=(count, *self.shape))
+            return np.zeros((0, *self.shape), self._dtype)
+        return np.memmap(self._pixels, self._dtype, "r", shape=(count, *self.shape))
 
     @contextlib.contextmanager
     def appending(self) -> Iterator[Appender]:
@@ -100,7 +122,7 @@ class PixelCache:
 
 
 class Appender:
-    """Writes rows in the order they come; made by `PixelCache.appending`."""
+    """Writes rows in the order they come; made by `RowCache.appending`."""
 
     def __init__(self, handle: int, path: Path, row_bytes: int, known: dict[bytes, int]) -> None:
         self._handle, self._path, self._row_bytes, self._known = handle, path, row_bytes, known
@@ -109,29 +131,22 @@ class Appender:
     def add(
         self,
         digests: Sequence[bytes],
-        pixels: Sequence[UInt8[np.ndarray, "height width channels"]],
+        values: Sequence[np.ndarray] | np.ndarray,
     ) -> None:
-        """Append images that are not there yet."""
+        """Append the rows of images that are not there yet; they have the cache's dtype."""
         fresh = {
-            digest: image
-            for digest, image in zip(digests, pixels, strict=True)
+            digest: row
+            for digest, row in zip(digests, values, strict=True)
             if digest not in self._known
         }
         if not fresh:
             return
-        block = b"".join(np.ascontiguousarray(image).tobytes() for image in fresh.values())
+        block = b"".join(np.ascontiguousarray(row).tobytes() for row in fresh.values())
         with disk_errors(self._path, len(block)):
             _write_all(self._handle, block)
         for digest in fresh:
             self._known[digest] = len(self._known)
             self.added.append(digest)
-
-
-def _cache_key(preprocess: Preprocess) -> str:
-    """Name what made the pixels, 16 hex digits: the Preprocess, our decoder and its libraries."""
-    versions = [importlib.metadata.version(library) for library in ("pillow", "simplejpeg")]
-    made_by = [pixel_key(preprocess), str(DECODER), *versions]
-    return hashlib.sha256(" ".join(made_by).encode()).hexdigest()[:16]
 
 
 def _write_all(handle: int, block: bytes) -> None:

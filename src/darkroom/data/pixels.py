@@ -1,22 +1,21 @@
-"""The prepared pixels of a dataset: from the cache, decoding only what is not there yet."""
+"""The images of a part as a training takes them: pixels, targets, identities."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
 from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
-import polars as pl
 
-from darkroom.data.cache import PixelCache
 from darkroom.data.dataset import Dataset
-from darkroom.data.preprocess import Preprocess, prepare_image
-from darkroom.data.survey import in_chunks, in_order
-from darkroom.errors import ArtifactError
+from darkroom.data.prepared import pixel_rows
+from darkroom.data.preprocess import Preprocess
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int, UInt8, UInt64
+
+_COUNTED_BYTES = 4 * 1024 * 1024  # of pixels at a time; counting takes nine times as much
 
 
 class Images(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,46 +49,41 @@ def load_images(dataset: Dataset, part: str, preprocess: Preprocess) -> Images:
         ArtifactError: The disk is full, or the cache was removed while it was filled.
     """
     table = dataset.part(part)
-    cache = PixelCache(dataset.workspace.cache / "pixels", preprocess)
-    digests = [bytes.fromhex(digest) for digest in table["sha256"]]
-    rows = cache.rows(digests)
-    if (rows < 0).any():
-        _fill(dataset, table.filter(pl.Series(rows < 0)), cache)
-        rows = cache.rows(digests)
-    if (rows < 0).any():  # as an index, -1 would take the last cached image for each of them
-        raise ArtifactError(
-            f"{int((rows < 0).sum()):,} images of {dataset.name} are not in {cache.folder} "
-            "although they were just put there",
-            hint="type the command again, and leave the cache alone while it runs",
-        )
+    pixels, rows = pixel_rows(dataset, table, preprocess)
+    digests = (bytes.fromhex(digest[:16]) for digest in table["sha256"])
     return Images(
-        pixels=cache.pixels(),
+        pixels=pixels,
         rows=rows,
         targets=dataset.targets(part),
-        identities=np.array([int.from_bytes(digest[:8], "big") for digest in digests], np.uint64),
+        identities=np.array([int.from_bytes(digest, "big") for digest in digests], np.uint64),
     )
 
 
-def _fill(dataset: Dataset, missing: pl.DataFrame, cache: PixelCache) -> None:
-    source = dataset.source()
-    table = missing.select("image", "sha256").unique("sha256", maintain_order=True)
+def channel_statistics(images: Images) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Measure the mean and the standard deviation of each channel over all pixels of a part.
 
-    def reads() -> Iterator[tuple[tuple[str, str, bytes], int]]:
-        for name, sha256 in table.iter_rows():
-            data = source.read(name)
-            yield (name, sha256, data), len(data)
+    Every level is counted, a few MiB at a time, so the sums are exact at any number of images.
 
-    def prepare(
-        chunk: Sequence[tuple[str, str, bytes]],
-    ) -> list[tuple[bytes, UInt8[np.ndarray, "height width channels"]]]:
-        return [
-            (
-                bytes.fromhex(sha256),
-                prepare_image(dataset.checked(name, data, sha256), cache.preprocess),
-            )
-            for name, sha256, data in chunk
-        ]
+    Args:
+        images: At least one.
 
-    with cache.appending() as appender:
-        for prepared in in_order(prepare, in_chunks(reads()), total=len(table)):
-            appender.add([digest for digest, _ in prepared], [image for _, image in prepared])
+    Returns:
+        The means and the standard deviations, in 0..255.
+
+    Source: own.
+    """
+    channels = images.pixels.shape[3]
+    counts = np.zeros((channels, 256), np.int64)
+    step = max(_COUNTED_BYTES // int(np.prod(images.pixels.shape[1:])), 1)
+    for start in range(0, len(images), step):
+        some = images.take(slice(start, start + step))
+        for channel in range(channels):
+            counts[channel] += np.bincount(some[..., channel].ravel(), minlength=256)
+    means, deviations = [], []
+    for levels in counts.tolist():  # whole numbers without bounds
+        total = sum(levels)
+        first = sum(level * count for level, count in enumerate(levels))
+        second = sum(level * level * count for level, count in enumerate(levels))
+        means.append(first / total)
+        deviations.append(math.sqrt((second * total - first * first) / (total * total)))
+    return tuple(means), tuple(deviations)

@@ -6,14 +6,15 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from darkroom.data.cache import PixelCache
-from darkroom.data.decode import ENDINGS, decode_image, image_format
-from darkroom.data.preprocess import Preprocess, default_preprocess, prepare_pixels
+from darkroom.data.cache import pixel_cache
+from darkroom.data.decode import ENDINGS, image_facts, image_format
+from darkroom.data.preprocess import Preprocess, default_preprocess, prepare_image
 from darkroom.data.sources import Entry, Skipped, Source
 from darkroom.data.wording import UNREADABLE
 from darkroom.errors import DataError
@@ -41,6 +42,9 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     height: int  # pixels, upright
     width: int  # pixels, upright
     channels: int  # 1 or 3
+    format: str  # JPEG, PNG, ...
+    taken: datetime | None  # when the photograph was made, by its EXIF data
+    camera: str | None  # maker and model, by its EXIF data
 
 
 def survey(
@@ -67,7 +71,7 @@ def survey(
     def look(chunk: Sequence[tuple[Entry, bytes | DataError]]) -> _Looked:
         return [_look(entry, data, preprocess) for entry, data in chunk]
 
-    with PixelCache(cache_folder, preprocess).appending() as appender:
+    with pixel_cache(cache_folder, preprocess).appending() as appender:
         for looked in in_order(look, in_chunks(_reads(source, entries)), total=len(entries)):
             kept = [item for item in looked if not isinstance(item, Skipped)]
             skipped.extend(item for item in looked if isinstance(item, Skipped))
@@ -142,7 +146,7 @@ def _look(
     if image_format(data) is None and not entry.name.lower().endswith(ENDINGS):
         return Skipped(name=entry.name, reason="not an image")
     try:
-        pixels = decode_image(data)
+        facts, pixels = image_facts(data), prepare_image(data, preprocess)
     except DataError as refused:
         return Skipped(name=entry.name, reason=f"{UNREADABLE}{refused.problem}")
     seen = Seen(
@@ -150,11 +154,14 @@ def _look(
         size_bytes=len(data),
         modified_ns=entry.modified_ns,
         sha256=hashlib.sha256(data).hexdigest(),
-        height=pixels.shape[0],
-        width=pixels.shape[1],
-        channels=pixels.shape[2],
+        height=facts.height,
+        width=facts.width,
+        channels=facts.channels,
+        format=facts.format,
+        taken=facts.taken,
+        camera=facts.camera,
     )
-    return seen, prepare_pixels(pixels, preprocess)
+    return seen, pixels
 
 
 def _guess(source: Source, entries: Sequence[Entry]) -> Preprocess:
@@ -163,11 +170,11 @@ def _guess(source: Source, entries: Sequence[Entry]) -> Preprocess:
     is_grey = True
     for entry in entries[:: max(len(entries) // _PEEK_IMAGES, 1)]:
         try:
-            pixels = decode_image(source.read(entry.name))
+            facts = image_facts(source.read(entry.name))
         except DataError:
             continue
-        sizes.add((pixels.shape[0], pixels.shape[1]))
-        is_grey = is_grey and pixels.shape[2] == 1
+        sizes.add((facts.height, facts.width))
+        is_grey = is_grey and facts.channels == 1
     return default_preprocess(sizes, is_grey=is_grey and bool(sizes))
 
 

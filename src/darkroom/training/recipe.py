@@ -6,7 +6,8 @@ from typing import ClassVar, Literal
 
 import msgspec
 
-from darkroom.data.preprocess import Resize, Scaling
+from darkroom.data.decode import WHITE
+from darkroom.data.preprocess import Colour, Resize, Scaling, refuse_colour
 from darkroom.errors import RecipeError
 
 OptimizerName = Literal["sgd", "adam", "adamw", "rmsprop", "adadelta"]
@@ -60,7 +61,8 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     model: str = "resnet_tiny"  # a name in the catalog
     image_size: int | None = None  # pixels per side; None: the images' own up to 64, else 64
     resize: Resize = "squash"  # squash, crop or pad
-    scaling: Scaling | None = None  # unit, signed or bytes; None: as the model wants it
+    scaling: Scaling | None = None  # unit, signed, bytes or standard; None: as the model wants it
+    background: Colour = WHITE  # sRGB, 0..255; lies under what is transparent
     width: float = 1.0  # multiplies the model's filters and hidden units
     dropout: float | None = None  # share, 0..1; None: as the model has it
     l2: float = 0.0  # penalty on kernels
@@ -84,5 +86,6 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             if value is not None and value < 1:
                 raise RecipeError(f"{name} = {value} is below 1", hint=f"--set {name}=1")
         _share("label_smoothing", self.label_smoothing)
+        refuse_colour(self.background)
         if not 0 <= self.seed < 2**32:
             raise RecipeError(f"seed = {self.seed} is outside 0..2^32", hint="--set seed=0")

@@ -15,13 +15,13 @@ from darkroom.backend import keras
 from darkroom.data.checks import refuse_errors
 from darkroom.data.dataset import Dataset
 from darkroom.data.opening import open_dataset
-from darkroom.data.pixels import load_images
+from darkroom.data.pixels import channel_statistics, load_images
 from darkroom.data.preprocess import Preprocess
 from darkroom.data.split import split_dataset
 from darkroom.disk import write_file
-from darkroom.errors import ArtifactError
+from darkroom.errors import ArtifactError, DataError
 from darkroom.findings import Finding
-from darkroom.models.architecture import Architecture
+from darkroom.models.architecture import Architecture, Network
 from darkroom.models.catalog import build_model, network_named
 from darkroom.records import to_json
 from darkroom.storage import read_manifest, write_closed_manifest
@@ -71,6 +71,7 @@ def train(
     network_named(recipe.model)
     if not isinstance(dataset, Dataset):
         dataset = open_dataset(dataset, workspace=workspace)
+    _refuse_numbers(dataset)
     if not dataset.record.split:
         dataset = split_dataset(dataset)
     despite = tuple(despite)
@@ -101,6 +102,14 @@ def train(
     return open_run(path)
 
 
+def _refuse_numbers(dataset: Dataset) -> None:
+    if dataset.task == "regression":
+        raise DataError(
+            f"{dataset.name} has a number to predict for each image, and no network here does that",
+            hint="name a column of classes: --label COLUMN",
+        )
+
+
 @contextlib.contextmanager
 def _growing(path: Path, record: RunRecord, watch: Watch) -> Iterator[None]:
     """Keep a run open while the block trains it, and close it however the block ends."""
@@ -126,14 +135,7 @@ def plan(
 ) -> RunRecord:
     """Settle everything that follows from the recipe, the images and the machine."""
     network = network_named(recipe.model)
-    usual = dataset.default_preprocess()
-    preprocess = Preprocess(
-        height=recipe.image_size or usual.height,
-        width=recipe.image_size or usual.width,
-        channels=usual.channels,
-        resize=recipe.resize,
-        scaling=recipe.scaling or network.scaling,
-    )
+    preprocess = _plan_preprocess(dataset, recipe, network)
     architecture = Architecture(
         name=network.name,
         version=network.version,
@@ -162,6 +164,25 @@ def plan(
         despite=despite,
         outcome="training",
     )
+
+
+def _plan_preprocess(dataset: Dataset, recipe: Recipe, network: Network) -> Preprocess:
+    usual = dataset.default_preprocess()
+    scaling = recipe.scaling or network.scaling
+    preprocess = Preprocess(
+        height=recipe.image_size or usual.height,
+        width=recipe.image_size or usual.width,
+        channels=usual.channels,
+        decode=usual.decode,
+        background=recipe.background,
+        resize=recipe.resize,
+        scaling="bytes" if scaling == "standard" else scaling,
+    )
+    if scaling != "standard":
+        return preprocess
+    # The training part alone: what is told of the others would be known before they are seen.
+    mean, std = channel_statistics(load_images(dataset, "train", preprocess))
+    return msgspec.structs.replace(preprocess, scaling="standard", mean=mean, std=std)
 
 
 def _version(package: str) -> str:
