@@ -11,7 +11,8 @@ import msgspec
 
 from darkroom.data.dataset import Dataset
 from darkroom.data.opening import open_dataset
-from darkroom.data.split import split_dataset
+from darkroom.data.sources import Columns
+from darkroom.data.split import group_split, split_dataset
 from darkroom.errors import RecipeError
 from darkroom.problem import PROJECT_FILE, Problem
 from darkroom.records import from_toml, with_overrides
@@ -19,7 +20,7 @@ from darkroom.training.recipe import Recipe
 from darkroom.workspace import Workspace
 
 _READ_BY = {"problem": "evaluate", "data": "train", "recipe": "train"}  # table -> command
-_SPLITTING = ("valid", "test", "group_by", "sample", "seed")  # fields of `data`
+_SPLITTING = ("valid", "test", "group_by", "sample", "seed", "parts")  # fields of `data`
 
 
 class DataSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -28,6 +29,12 @@ class DataSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     source: str = ""  # what `open_dataset` opens
     sha256: str | None = None  # of a downloaded archive
     archive: str | None = None  # a copy of a built-in data set
+    image: str | None = None  # the column of a table that names the images
+    label: str | None = None  # ... their classes
+    group: str | None = None  # ... what must not be torn apart
+    part: str | None = None  # ... their parts
+    target: str | None = None  # ... a number, for regression
+    parts: Literal["keep", "anew"] = "keep"  # whether parts that the source brings stay
     valid: float = 0.2  # share, 0..1
     test: float = 0.2  # share, 0..1
     group_by: Literal["folder"] | None = None
@@ -78,8 +85,9 @@ def read_project(
         else:
             typed["recipe"].append(setting)
     data = project.data
-    if source is not None:  # a sum or a copy that the file names belongs to the file's own source
-        data = msgspec.structs.replace(data, source=source, sha256=None, archive=None)
+    if source is not None:  # what the file says of its own source is not true of another
+        of_source = dict.fromkeys(("sha256", "archive", *Columns.__struct_fields__))
+        data = msgspec.structs.replace(data, source=source, **of_source)
     project = Project(
         problem=with_overrides(project.problem, typed["problem"], table="problem."),
         data=with_overrides(data, typed["data"], table="data."),
@@ -116,7 +124,14 @@ def open_project_data(project: Project, workspace: Workspace) -> Dataset:
             f"no images are named, here or in {PROJECT_FILE}",
             hint="darkroom train photos/   (or: darkroom init, and set data.source)",
         )
-    return open_dataset(location, workspace=workspace, sha256=data.sha256, archive=data.archive)
+    columns = Columns(**{name: getattr(data, name) for name in Columns.__struct_fields__})
+    return open_dataset(
+        location,
+        workspace=workspace,
+        sha256=data.sha256,
+        archive=data.archive,
+        columns=columns,
+    )
 
 
 def _named_dataset(source: str, workspace: Workspace) -> str | Path:
@@ -154,7 +169,8 @@ def split_project_data(
     if dataset.record.split:
         return dataset
     data = project.data
-    return split_dataset(
+    split = group_split if data.parts == "anew" else split_dataset
+    return split(
         dataset,
         valid=data.valid,
         test=data.test,

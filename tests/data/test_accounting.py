@@ -5,11 +5,14 @@ The controls count the files with the operating system's own walk.
 
 from __future__ import annotations
 
+import io
 import os
 import random
 import shutil
 import socket
 import struct
+import tarfile
+import unicodedata
 import warnings
 from pathlib import Path
 
@@ -211,6 +214,21 @@ def test_what_a_mac_adds_to_a_zip_is_listed(tmp_path, workspace):
     assert skipped(archive) == {name: "system file" for name, _ in extra}
 
 
+@pytest.mark.parametrize("odd", ["cat/\udcff.png", "\udcfe/1.png"])
+def test_a_member_of_a_tar_whose_name_is_not_utf_8_is_listed_in_print(tmp_path, workspace, odd):
+    with tarfile.open(tmp_path / "p.tar", "w", errors="surrogateescape") as tar:
+        folder = tarfile.TarInfo("\udcfe")
+        folder.type = tarfile.DIRTYPE
+        tar.addfile(folder)
+        for name, data in [*members(), (odd, image_bytes("box", 7))]:
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    printed = odd.replace("\udcff", "\\xff").replace("\udcfe", "\\xfe")
+    assert skipped(tmp_path / "p.tar") == {printed: "name is not UTF-8"}
+    assert open_dataset(tmp_path / "p.tar").record.used == len(members())
+
+
 def test_a_member_without_a_name_is_listed(tmp_path, workspace):
     archive = write_zip(tmp_path / "p.zip", [*members(), ("x", b"words")])
     data = bytearray(archive.read_bytes())
@@ -228,13 +246,77 @@ def test_unreadable_members_are_listed(tmp_path, workspace, write):
     assert set(listed) == {name for name, _ in extra}
 
 
+def odd_files(root: Path) -> dict[str, str | None]:
+    """Make one file of every odd sort; give its name in print, and why it is not used if so."""
+    good = image_bytes(kind="PNG")
+    (root / "cat" / "indoors").mkdir(parents=True)
+    (root / "dog" / ".git").mkdir(parents=True)
+    (root / "dog" / ".git" / "inside.png").write_bytes(good)
+    (root.parent / "outside.png").write_bytes(good)
+    made: dict[str, str | None] = {"dog/.git/": "system folder"}
+    used = (
+        "cat/new\nline.png",
+        "cat/\n.png",
+        "cat/tab\tand\rreturn.png",
+        f"cat/{unicodedata.normalize('NFC', 'café')}.png",
+        f"cat/{unicodedata.normalize('NFD', 'café')}.png",
+        "cat/twin.png",
+        "cat/Twin.PNG",
+        "cat/TWIN.png",
+        f"cat/{'n' * 251}.png",  # 255 bytes, the longest there are
+        f"cat/{'你' * 85}",  # 255 bytes too, without an ending
+        "cat/indoors/你好 🐈.png",
+        "cat/-rf.png",
+        "cat/ .png",
+        "cat/a..png",
+        "cat/\u202egnp.exe",  # a name that reads backwards
+    )
+    for name in used:
+        (root / name).write_bytes(good)
+        made[name] = None
+    for name in (".DS_Store", "Thumbs.db", "THUMBS.DB", "desktop.ini", "Icon\r", "._1.png"):
+        (root / "dog" / name).write_bytes(good)
+        made[f"dog/{name}"] = "system file"
+    links = {
+        "out.png": (root.parent / "outside.png", "link out of the folder"),
+        "up.png": ("../../outside.png", "link out of the folder"),
+        "above.png": ("../..", "link out of the folder"),
+        "host.png": ("/etc/hostname", "link out of the folder"),
+        "loop.png": ("loop.png", "broken link"),
+        "nowhere.png": ("nowhere/1.png", "broken link"),
+        "far.png": ("/nowhere/1.png", "broken link"),
+        "folder.png": ("../cat", "link to a folder"),
+        "inside.png": ("../cat/twin.png", None),
+    }
+    for name, (target, reason) in links.items():
+        (root / "dog" / name).symlink_to(target)
+        made[f"dog/{name}"] = reason
+    for name in (b"caf\xe9.png", b"\xff\xfe", b"half \xe4\xbd.png"):
+        Path(os.fsdecode(os.fsencode(root) + b"/dog/" + name)).write_bytes(good)
+        made[f"dog/{name.decode('utf-8', 'backslashreplace')}"] = "name is not UTF-8"
+    os.mkfifo(root / "dog" / "pipe.png")
+    made["dog/pipe.png"] = "not a regular file"
+    with (root / "dog" / "huge.bmp").open("wb") as file:
+        file.truncate(256 * 1024 * 1024 + 1)  # sparse: it needs no room
+    made["dog/huge.bmp"] = "larger than 256 MiB"
+    odd = {
+        "notes.txt": (b"words", "not an image"),
+        "nested.zip": (b"PK\x03\x04", "not an image"),
+        "empty.png": (b"", "unreadable: is empty (0 bytes)"),
+    }
+    for name, (data, reason) in odd.items():
+        (root / "dog" / name).write_bytes(data)
+        made[f"dog/{name}"] = reason
+    return made
+
+
 def odd_tree(root: Path, count: int) -> set[str]:
-    """Draw a tree with every sort of trouble; return the names of all its files."""
+    """Draw a tree with every sort of trouble; return the names of everything in it, in print."""
     draw = random.Random(7)
     good = [image_bytes(kind=kind) for kind in ("PNG", "JPEG", "WEBP", "GIF")]
-    for number in range(count):
+    made = set(odd_files(root))
+    for number in range(count - len(made)):
         folder = root / draw.choice(["cat", "dog", "cat/indoors"])
-        folder.mkdir(parents=True, exist_ok=True)
         path = (
             folder / f"{number}{draw.choice(['.jpg', '.PNG', '', '.txt', chr(10) + '.gif', '你'])}"
         )
@@ -246,20 +328,53 @@ def odd_tree(root: Path, count: int) -> set[str]:
         elif trouble == 2:
             path.write_bytes(b"")
         elif trouble == 3:
-            path.with_name(f".{path.name}").write_bytes(b"hidden")
+            path = path.with_name(f".{path.name}")
+            path.write_bytes(b"hidden")
         elif trouble == 4:
             path.write_bytes(draw.choice(good)[:100])
         elif trouble == 5:
             path.write_text("words")
         elif trouble == 6:
-            Path(os.fsdecode(os.fsencode(path) + b"\xff")).write_bytes(good[0])
+            path = Path(os.fsdecode(os.fsencode(path) + b"\xff"))
+            path.write_bytes(good[0])
         else:
             path.write_bytes(draw.choice(good))
-    return {
-        os.fsencode(path.relative_to(root)).decode("utf-8", "backslashreplace")
-        for path in root.rglob("*")
-        if path.is_symlink() or not path.is_dir()
-    }
+        made.add(printed(path.relative_to(root)))
+    return made
+
+
+def printed(path: Path | str) -> str:
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def walked(root: Path) -> set[str]:
+    """Name everything with the operating system's own walk; a system folder counts as one."""
+    found: set[str] = set()
+    for below, folders, files in os.walk(root):
+        here = Path(below).relative_to(root)
+        found |= {f"{printed(here / name)}/" for name in folders if name == ".git"}
+        links = [name for name in folders if (Path(below) / name).is_symlink()]
+        found |= {printed(here / name) for name in [*files, *links]}
+        folders[:] = [name for name in folders if name != ".git"]
+    return found
+
+
+def test_every_odd_file_is_used_or_listed_with_its_own_reason(tmp_path, workspace):
+    made = odd_files(tmp_path / "photos")
+    dataset = open_dataset(tmp_path / "photos")
+    told = {**dict.fromkeys(dataset.index["image"]), **dict(dataset.skipped.iter_rows())}
+    assert told == made
+    assert dataset.record.found == len(made)
+
+
+@pytest.mark.parametrize("pack", [write_zip, write_tar])
+def test_odd_names_are_used_in_an_archive_too(tmp_path, workspace, pack):
+    made = odd_files(tmp_path / "photos")
+    names = [name for name, reason in made.items() if reason is None and "inside" not in name]
+    packed = [(name, (tmp_path / "photos" / name).read_bytes()) for name in names]
+    archive = pack(tmp_path / ("p.zip" if pack is write_zip else "p.tar"), packed)
+    assert skipped(archive) == {}
+    assert set(open_dataset(archive).index["image"]) == set(names)
 
 
 def test_of_two_thousand_odd_files_every_one_is_used_or_listed(tmp_path, workspace):
@@ -267,8 +382,8 @@ def test_of_two_thousand_odd_files_every_one_is_used_or_listed(tmp_path, workspa
     dataset = open_dataset(tmp_path / "photos")
     used, listed = set(dataset.index["image"]), set(dataset.skipped["name"])
     assert not used & listed
-    assert used | listed == everything
-    assert dataset.record.found == len(everything) == 2000
+    assert used | listed == everything == walked(tmp_path / "photos")
+    assert dataset.record.found == dataset.record.used + len(dataset.skipped) == 2000
 
 
 def test_control_a_glob_for_known_endings_drops_some_of_them(tmp_path):
@@ -279,6 +394,21 @@ def test_control_a_glob_for_known_endings_drops_some_of_them(tmp_path):
         for path in (tmp_path / "photos").rglob(f"*.{ending}")
     }
     assert len(globbed) < len(everything)
+
+
+@pytest.mark.parametrize(
+    "fold", [str.casefold, lambda name: unicodedata.normalize("NFC", name)], ids=["case", "NFC"]
+)
+def test_control_names_that_are_folded_lose_twins(tmp_path, fold):
+    made = odd_files(tmp_path / "photos")
+    assert len({fold(name) for name in made}) < len(made)
+
+
+def test_control_a_walk_that_follows_links_leaves_the_folder(tmp_path):
+    odd_files(tmp_path / "photos")
+    root = tmp_path / "photos" / "dog"
+    readable = {path.name for path in root.iterdir() if path.is_file()}
+    assert {"out.png", "up.png"} <= readable
 
 
 @pytest.mark.parametrize("folder", ["dogscats", "sign-digits"])

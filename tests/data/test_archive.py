@@ -188,6 +188,31 @@ def test_a_member_that_claims_more_than_the_cap_is_listed(tmp_path):
     assert skipped.reason == "larger than 256 MiB"
 
 
+def many_zeros(path: Path, members: int, folder: str = "cat") -> Path:
+    """Pack files of 34 MiB of zeros; two are more than a bomb may unpack to."""
+    listed = [(f"{folder}/{number}.png", bytes(34 * 2**20)) for number in range(members)]
+    return write_zip(path, listed) if path.suffix == ".zip" else write_tar(path, listed, "w:gz")
+
+
+@pytest.mark.parametrize("ending", [".zip", ".tar.gz"])
+def test_an_archive_whose_members_unpack_to_far_more_than_it_is_refused(tmp_path, ending):
+    path = many_zeros(tmp_path / f"bomb{ending}", 2)
+    with pytest.raises(DataError) as caught:
+        open_archive(path)
+    assert f"{path} unpacks {path.stat().st_size:,} bytes to 71,303,168" in caught.value.problem
+
+
+@pytest.mark.parametrize("ending", [".zip", ".tar.gz"])
+def test_control_one_member_that_packs_well_is_listed(tmp_path, ending):
+    assert len(open_archive(many_zeros(tmp_path / f"good{ending}", 1)).listing().entries) == 1
+
+
+def test_of_a_packed_tar_what_is_skipped_counts_too(tmp_path):
+    with pytest.raises(DataError) as caught:
+        open_archive(many_zeros(tmp_path / "bomb.tar.gz", 2, ".hidden"))
+    assert "71,303,168" in caught.value.problem
+
+
 def packed(ending: str) -> bytes:
     buffer = io.BytesIO()
     if ending.startswith("zip"):

@@ -12,9 +12,10 @@ import pytest
 
 from darkroom import Workspace, check_dataset, open_dataset, split_dataset
 from darkroom.data.kept import parent_dataset, store_dataset
+from darkroom.data.sources import TWICE_OTHERWISE, Columns
 from darkroom.errors import ArtifactError, DataError
 from darkroom.storage import read_manifest
-from tests.data.packing import TAR_MODES, pack_folder, write_zip
+from tests.data.packing import TAR_MODES, pack_folder, write_table, write_zip
 from tests.making import CLASSES, draw_folder, image_bytes, real_data
 
 ENDINGS = (".zip", *TAR_MODES)
@@ -395,7 +396,8 @@ def test_real_flowers_have_their_known_duplicates(workspace):
     assert len(dataset.classes) == 5
     assert dataset.record.used == 4317
     assert dataset.index["sha256"].n_unique() == 4317 - 6
-    assert not [found for found in check_dataset(dataset) if found.severity == "error"]
+    errors = {found.name for found in check_dataset(dataset) if found.severity == "error"}
+    assert errors == {"conflicting-labels"}  # 4 of the 6 pairs
 
 
 def test_two_archives_of_one_name_are_two_datasets(tmp_path, workspace):
@@ -455,6 +457,69 @@ def test_control_another_row_is_another_dataset(tmp_path, workspace):
     index = before.index.with_columns(pl.col("width") + 1)
     other = store_dataset(workspace, before.record, index, before.skipped, made_by="open")
     assert other.manifest.id != before.manifest.id
+
+
+def test_several_labels_per_image_stay_through_a_split(tmp_path, workspace):
+    root = draw_folder(tmp_path / "shapes", per_class=12)
+    paths = [path.relative_to(root).as_posix() for path in sorted(root.rglob("*.png"))]
+    said = [f"{name.split('/')[0]}|{'even' if int(name[-5]) % 2 else 'odd'}" for name in paths]
+    table = write_table(root / "labels.csv", {"image": paths, "labels": said})
+    split = split_dataset(open_dataset(table))
+    assert split.task == "multi-label"
+    assert split.is_split
+    names = {
+        name: "|".join(split.classes[label] for label in found)
+        for name, found in split.index.select("image", "labels").iter_rows()
+    }
+    assert {name: set(found.split("|")) for name, found in names.items()} == {
+        name: set(found.split("|")) for name, found in zip(paths, said, strict=True)
+    }
+    assert split.targets("train").sum(axis=1).tolist() == [2.0] * split.counts["train"]
+
+
+def test_the_targets_of_a_regression_are_recorded(tmp_path, workspace):
+    root = draw_folder(tmp_path / "shapes", per_class=4)
+    paths = [path.relative_to(root).as_posix() for path in sorted(root.rglob("*.png"))]
+    table = write_table(root / "t.csv", {"image": paths, "value": [n / 4 for n in range(12)]})
+    dataset = open_dataset(table)
+    assert (dataset.task, dataset.classes) == ("regression", ())
+    assert dataset.index["target"].to_list() == [n / 4 for n in range(12)]
+    assert dataset.index["labels"].null_count() == 12
+    before = dataset.fingerprint()
+    write_table(table, {"image": paths, "value": [n / 3 for n in range(12)]})
+    assert open_dataset(table).fingerprint() != before
+
+
+def test_the_same_table_with_other_columns_is_another_opening(tmp_path, workspace):
+    root = draw_folder(tmp_path / "shapes", per_class=2)
+    paths = [path.relative_to(root).as_posix() for path in sorted(root.rglob("*.png"))]
+    columns = {"image": paths, "label": ["a", "b"] * 3, "other": ["x", "y"] * 3}
+    table = write_table(root / "t.csv", columns)
+    named = open_dataset(table, columns=Columns(label="other"))
+    assert named.classes == ("x", "y")
+    assert named.record.columns == Columns(label="other")
+    assert open_dataset(table).classes == ("a", "b")
+    assert open_dataset(table, columns=Columns(label="other")).manifest == named.manifest
+
+
+@pytest.mark.parametrize("most", [1, 2])
+def test_more_classes_than_the_index_can_number_are_refused(tmp_path, workspace, monkeypatch, most):
+    monkeypatch.setattr("darkroom.data.opening._MAX_CLASSES", most)
+    root = draw_folder(tmp_path / "shapes", ("ball", "box"), 1)
+    if most == 2:  # the control
+        assert open_dataset(root).classes == ("ball", "box")
+        return
+    with pytest.raises(DataError) as caught:
+        open_dataset(root)
+    assert f"{root} has 2 classes" in caught.value.problem
+    assert not (workspace.root / "cache" / "pixels").exists()  # no image was read
+
+
+def test_an_image_that_a_table_names_twice_differently_is_told_as_a_conflict(tmp_path, workspace):
+    root = draw_folder(tmp_path / "shapes", per_class=2)
+    columns = {"image": ["box/000.png", "ball/000.png", "box/000.png"], "label": ["a", "b", "b"]}
+    dataset = open_dataset(write_table(root / "t.csv", columns))
+    assert dataset.skipped.rows() == [("box/000.png", f"{TWICE_OTHERWISE}label")]
 
 
 def test_the_sum_of_an_archive_on_the_disk_is_compared(tmp_path, workspace):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from darkroom.cli.options import settings
+from darkroom.cli.options import as_settings, columns, settings
 from darkroom.cli.printing import print_path, say, say_findings
 
 if TYPE_CHECKING:
@@ -17,16 +17,21 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("source", required=False)
+@columns
 @settings
 @click.option("--despite", multiple=True, metavar="NAME", help="Go on despite this error finding.")
-def train(source: str | None, settings: tuple[str, ...], despite: tuple[str, ...]) -> None:
+def train(
+    source: str | None,
+    settings: tuple[str, ...],
+    despite: tuple[str, ...],
+    **named: str | None,
+) -> None:
     """Train a network on a dataset and keep its best weights.
 
-    SOURCE is a folder, an archive, the URL of one, a built-in or a dataset of the workspace;
-    without it, data.source of darkroom.toml.
+    SOURCE is a folder, an archive, the URL of one, a table, shards, a built-in or a dataset of the
+    workspace; without it, data.source of darkroom.toml.
     """
     import darkroom
-    from darkroom.data.wording import counted
     from darkroom.models.catalog import network_named
     from darkroom.narration import (
         line,
@@ -37,8 +42,9 @@ def train(source: str | None, settings: tuple[str, ...], despite: tuple[str, ...
         tell_split,
     )
     from darkroom.project import open_project_data, read_project, split_project_data
+    from darkroom.wording import counted
 
-    workspace = darkroom.Workspace()
+    workspace, settings = darkroom.Workspace(), (*settings, *as_settings(**named))
     project = read_project(source, settings, tables=("data", "recipe"))
     network_named(project.recipe.model)  # a misspelt name is told before anything is read
     opened = open_project_data(project, workspace)

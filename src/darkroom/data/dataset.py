@@ -1,7 +1,7 @@
 """The Dataset artifact: an index of labelled images that stay where they are.
 
-A row of the index is one image: `image`, `part`, `labels`, `sha256`, `size_bytes`, `modified_ns`,
-`height`, `width`, `channels`. Every image that is not used stands in `skipped` with its reason.
+A row of the index is one image, with the columns of `INDEX_COLUMNS`. Every image that is not used
+stands in `skipped` with its reason.
 """
 
 from __future__ import annotations
@@ -17,17 +17,22 @@ import numpy as np
 import polars as pl
 
 from darkroom.data.preprocess import Preprocess, default_preprocess
-from darkroom.data.sources import Source
+from darkroom.data.sources import Columns, Source
 from darkroom.data.sources.locate import locate_source
-from darkroom.data.wording import counted
 from darkroom.decision import Task
 from darkroom.errors import DataError
-from darkroom.records import from_json
+from darkroom.records import Upgrade, from_json
 from darkroom.storage import Manifest, Parent
+from darkroom.wording import counted
 from darkroom.workspace import Workspace
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from jaxtyping import Float, Int
+
+    from darkroom.data.export import Format
+    from darkroom.data.plotting import DatasetPlots
 
 PARTS = ("train", "valid", "test", "unlabelled")
 
@@ -41,19 +46,26 @@ INDEX_COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
     "height": pl.Int32,
     "width": pl.Int32,
     "channels": pl.UInt8,
+    "format": pl.String,  # JPEG, PNG, ...
+    "group": pl.String,  # what must not be torn apart; null: nothing is said
+    "target": pl.Float64,  # for regression, else null
+    "taken": pl.Datetime("ms"),  # when the photograph was made; null: nothing is said
+    "camera": pl.String,  # maker and model; null: nothing is said
 }
 
 
 class DatasetRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a Dataset is, beside its index."""
 
-    SCHEMA: ClassVar[int] = 1
+    SCHEMA: ClassVar[int] = 2
+    UPGRADES: ClassVar[dict[int, Upgrade]] = {1: lambda document: document}  # fields came anew
 
     name: str
     task: Task
     classes: tuple[str, ...]  # in the order of the label indices
     empty_classes: tuple[str, ...] = ()  # a folder without one readable image
     location: str  # what opens the source again
+    columns: Columns = Columns()  # of a table, that the user named
     stamp: str  # the source's stamp when it was opened
     found: int  # everything there was: used + rows of the table `skipped` + left_out
     used: int
@@ -85,7 +97,11 @@ class Dataset:
     @cached_property
     def index(self) -> pl.DataFrame:
         """One row per image, sorted by name."""
-        return pl.read_parquet(self.path / "index.parquet")
+        index = pl.read_parquet(self.path / "index.parquet")
+        missing = [name for name in INDEX_COLUMNS if name not in index.columns]  # of schema 1
+        return index.with_columns(
+            pl.lit(None, dtype=INDEX_COLUMNS[name]).alias(name) for name in missing
+        )
 
     @cached_property
     def skipped(self) -> pl.DataFrame:
@@ -173,7 +189,8 @@ class Dataset:
         Raises:
             DataError: It is gone.
         """
-        return locate_source(self.record.location, self.workspace.root / "sources")
+        kept_in = self.workspace.root / "sources"
+        return locate_source(self.record.location, kept_in, columns=self.record.columns)
 
     def read(self, rows: pl.DataFrame) -> list[bytes]:
         """Read image files, each checked against the sha256 it was opened with.
@@ -222,6 +239,39 @@ class Dataset:
             if now.get(name) != (size, modified) or modified == 0:
                 self.checked(name, source.read(name), sha256)
 
+    @cached_property
+    def plot(self) -> DatasetPlots:
+        """Figures of this dataset, each still and interactive: `dataset.plot.class_balance()`."""
+        from darkroom.data.plotting import DatasetPlots  # the figures, which few callers want
+
+        return DatasetPlots(self)
+
+    def export(
+        self,
+        target: Path | str,
+        *,
+        format: Format = "folder",  # noqa: A002 - the word for it everywhere
+        parts: Sequence[str] | None = None,
+    ) -> Path:
+        """Write every image, byte for byte, with its part and labels to a new folder.
+
+        Args:
+            target: A folder that does not exist yet.
+            format: `folder`, `parquet` or `webdataset`.
+            parts: Only these.
+
+        Returns:
+            The folder; `open_dataset` opens it again as the same dataset.
+
+        Raises:
+            DataError: An image changed since the dataset was opened, the format or a part is
+                unknown, or the target lies within the images.
+            ArtifactError: The target exists already, or the disk is full or refuses.
+        """
+        from darkroom.data.export import export_dataset  # which reads with this class
+
+        return export_dataset(self, target, format=format, parts=parts)
+
     def fingerprint(self, part: str | None = None) -> str:
         """Name the content, wherever it lies: 64 hex digits over images, labels and classes.
 
@@ -229,8 +279,9 @@ class Dataset:
             part: Only this part; the ledger counts looks by the test part's fingerprint.
         """
         rows = self.index if part is None else self.part(part)
-        table = rows.select("sha256", "labels", "part")
-        lines = sorted(f"{sha256} {labels} {of}\n" for sha256, labels, of in table.iter_rows())
+        answer = "target" if self.task == "regression" else "labels"
+        table = rows.select("sha256", answer, "part")
+        lines = sorted(f"{sha256} {answer} {of}\n" for sha256, answer, of in table.iter_rows())
         digest = hashlib.sha256(repr((self.task, self.classes)).encode())
         digest.update("".join(lines).encode())
         return digest.hexdigest()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from typing import Literal
 
 import msgspec
 
-Part = Literal["train", "valid", "test", "unlabelled"]
+from darkroom.data.sources import Listing, Part, Place, Skipped
 
 PART_NAMES: dict[str, Part] = {
     "train": "train",
@@ -19,15 +19,9 @@ PART_NAMES: dict[str, Part] = {
     "test": "test",
     "testing": "test",
     "test1": "test",
+    "unlabelled": "unlabelled",
+    "unlabeled": "unlabelled",
 }
-
-
-class Place(msgspec.Struct, frozen=True, kw_only=True):
-    """Where one image belongs."""
-
-    part: Part | None = None  # None: not split yet
-    label: str | None = None  # the class; None: unlabelled
-    ignored: str | None = None  # why it is not used
 
 
 class Layout(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,13 +66,29 @@ def place_image(name: str, layout: Layout) -> Place:
         return Place(ignored="beside the folder of classes")
     *folders, _ = name.removeprefix(layout.prefix).split("/")
     if not layout.has_parts:
-        return Place(label=folders[0]) if folders else Place(part="unlabelled")
+        return Place(labels=(folders[0],)) if folders else Place(part="unlabelled")
     top = folders[0].lower() if folders else ""
     if top not in PART_NAMES:
         return Place(ignored=_IGNORED.get(top, f"{top or 'the top folder'} is not a part"))
-    if len(folders) == 1:
+    if len(folders) == 1 or PART_NAMES[top] == "unlabelled":
         return Place(part="unlabelled")
-    return Place(part=PART_NAMES[top], label=folders[1])
+    return Place(part=PART_NAMES[top], labels=(folders[1],))
+
+
+def part_of_file(name: str) -> Part | None:
+    """Say which part a file of many images holds: `train-00000-of-00002.parquet`, `val/0001.tar`.
+
+    Args:
+        name: Its path relative to the source, with forward slashes.
+
+    Returns:
+        The part whose usual name begins the file's name or one of its folders', the file's first.
+    """
+    for piece in reversed(name.lower().split("/")):
+        part = PART_NAMES.get(re.split(r"[-_.\s]", piece, maxsplit=1)[0])
+        if part:
+            return part
+    return None
 
 
 _IGNORED = {
@@ -94,10 +104,22 @@ def class_folders(folders: Iterable[str], layout: Layout) -> set[str]:
         folders: Paths of folders relative to the source.
         layout: From `read_layout`.
     """
-    classes = set()
+    classes: set[str] = set()
     for folder in folders:
         if folder.startswith(layout.prefix):
             place = place_image(f"{folder}/image", layout)
-            if place.label is not None:
-                classes.add(place.label)
+            classes.update(place.labels or ())
     return classes
+
+
+def ignored_folders(listing: Listing, layout: Layout) -> list[Skipped]:
+    """Name the folders beside the parts that hold no file, so that none is passed over."""
+    used = {entry.name.removeprefix(layout.prefix).split("/")[0] for entry in listing.entries}
+    tops = {
+        folder.removeprefix(layout.prefix).split("/")[0]
+        for folder in listing.folders
+        if folder.startswith(layout.prefix)
+    }
+    empty = [f"{layout.prefix}{top}/" for top in sorted(tops - used)]
+    reasons = {folder: place_image(f"{folder}image", layout).ignored for folder in empty}
+    return [Skipped(name=folder, reason=reason) for folder, reason in reasons.items() if reason]

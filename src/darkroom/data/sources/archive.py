@@ -5,26 +5,31 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import lzma
+import os
 import tarfile
 import threading
 import weakref
 import zipfile
 import zlib
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
-from typing import cast
+from pathlib import Path
+from typing import IO, cast
 
 from darkroom.data.sources import (
     MAX_FILE_BYTES,
+    NOT_UTF8,
     SYSTEM_FILE,
     Entry,
     Listing,
     Skipped,
+    is_bomb,
     is_system_name,
+    printable_name,
 )
 from darkroom.errors import DataError
 
 _ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+_AHEAD_BYTES = 1024 * 1024
 _DAMAGED = (
     zipfile.BadZipFile,
     tarfile.TarError,
@@ -60,7 +65,11 @@ class ArchiveSource:
         self._is_zip = lower.endswith(".zip")
         self._turn = threading.Lock()
         with self._damage("opened"):
-            self._zip = zipfile.ZipFile(self.path) if self._is_zip else None
+            self._zip = None
+            if self._is_zip:
+                file = self.path.open("rb", buffering=0)
+                weakref.finalize(self, file.close)
+                self._zip = zipfile.ZipFile(cast(IO[bytes], _ReadAhead(file)))
             self._tar = None if self._is_zip else tarfile.open(self.path)  # noqa: SIM115
         if self._tar:
             weakref.finalize(self, self._tar.close)
@@ -114,17 +123,21 @@ class ArchiveSource:
         folders: list[str] = []
         skipped: list[Skipped] = []
         seen: set[str] = set()
+        unpacked, packed = 0, self.path.stat().st_size
         for member in self._table():
             name, size, is_folder, odd = _described(member)
             _refuse_climbing(name, self.path)
-            clean = name.rstrip("/").removeprefix("./")
+            clean = printable_name(name).rstrip("/").removeprefix("./")
+            is_odd = printable_name(name) != name
             if is_folder:
-                if not is_system_name(clean):
+                if not is_system_name(clean) and not is_odd:
                     folders.append(clean)
                 continue
             reason = odd
             if not clean:
                 reason = "has no name"
+            elif is_odd:
+                reason = NOT_UTF8
             elif clean in seen:
                 reason = "twice in the archive"
             elif is_system_name(clean):
@@ -132,6 +145,9 @@ class ArchiveSource:
             elif size > MAX_FILE_BYTES:
                 reason = "larger than 256 MiB"
             seen.add(clean)
+            # Of a packed tar also what is skipped has to be unpacked to get at the next member.
+            unpacked += size if self._tar or not reason else 0
+            self._refuse_bomb(unpacked, packed)
             if reason:
                 skipped.append(Skipped(name=clean, reason=reason))
             else:
@@ -145,12 +161,56 @@ class ArchiveSource:
         if self._tar:
             self._refuse_unended(self._tar)
 
+    def _refuse_bomb(self, unpacked: int, packed: int) -> None:
+        if is_bomb(unpacked, packed_bytes=packed):
+            raise DataError(
+                f"{self.path} unpacks {packed:,} bytes to {unpacked:,} or more",
+                hint="do not use this archive, or pack it again from a folder you trust",
+            )
+
     def _refuse_unended(self, tar: tarfile.TarFile) -> None:
         """Refuse a tar whose table stops without its end mark: tarfile drops the rest silently."""
         if tar.fileobj is not None:
             tar.fileobj.seek(tar.offset)
             if tar.fileobj.read(tarfile.BLOCKSIZE) != tarfile.NUL * tarfile.BLOCKSIZE:
                 raise tarfile.ReadError("it is damaged or cut short; its end mark is missing")
+
+
+class _ReadAhead:
+    """A file as `zipfile` uses it, read a MiB at a time.
+
+    Each call of a file's own methods lets other threads have the interpreter, six times for a
+    member; while they decode, getting it back takes longer than reading (8 s against 6.5 s for
+    the 60,000 images of CIFAR-10).
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self._at = file, 0
+        self._size = os.fstat(file.fileno()).st_size
+        self._start, self._window = 0, b""
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
+        if base + offset < 0:
+            raise ValueError(f"its table points to byte {base + offset:,}")
+        self._at = base + offset
+        return self._at
+
+    def read(self, count: int = -1) -> bytes:
+        count = max(self._size - self._at, 0) if count < 0 else count
+        low = self._at - self._start
+        if low < 0 or low + count > len(self._window):
+            self._start, low = self._at, 0
+            self._window = os.pread(self._file.fileno(), max(count, _AHEAD_BYTES), self._at)
+        data = self._window[low : low + count]
+        self._at += len(data)
+        return data
 
 
 def _described(member: zipfile.ZipInfo | tarfile.TarInfo) -> tuple[str, int, bool, str | None]:
@@ -164,9 +224,9 @@ def _described(member: zipfile.ZipInfo | tarfile.TarInfo) -> tuple[str, int, boo
 
 
 def _refuse_climbing(name: str, archive: Path) -> None:
-    path = PurePosixPath(name.replace("\\", "/"))
+    path = name.replace("\\", "/")
     drive = len(name) > 1 and name[1] == ":"
-    if path.is_absolute() or ".." in path.parts or drive or "\0" in name:
+    if path.startswith("/") or ".." in path.split("/") or drive or "\0" in name:
         raise DataError(
             f"{archive} holds a member that climbs out of it: {name!r}",
             hint="do not use this archive, or pack it again from a folder you trust",

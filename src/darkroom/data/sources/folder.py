@@ -9,6 +9,7 @@ from pathlib import Path
 
 from darkroom.data.sources import (
     MAX_FILE_BYTES,
+    NOT_UTF8,
     OWN_WORKSPACE,
     SYSTEM_FILE,
     SYSTEM_FOLDER,
@@ -16,6 +17,7 @@ from darkroom.data.sources import (
     Listing,
     Skipped,
     is_system_name,
+    printable_name,
 )
 from darkroom.data.wording import UNREADABLE
 from darkroom.errors import DataError
@@ -72,9 +74,8 @@ class FolderSource:
             below = waiting.pop()
             for item in self._scan(below):
                 name = f"{below}/{item.name}" if below else item.name
-                if _is_unprintable(name):
-                    printable = os.fsencode(name).decode("utf-8", "backslashreplace")
-                    skipped.append(Skipped(name=printable, reason="name is not UTF-8"))
+                if printable_name(name) != name:
+                    skipped.append(Skipped(name=printable_name(name), reason=NOT_UTF8))
                 elif item.is_dir(follow_symlinks=False):
                     reason = _never_entered(name, Path(item.path))
                     if reason:
@@ -137,11 +138,3 @@ def _never_entered(name: str, path: Path) -> str | None:
         return SYSTEM_FOLDER
     is_ours = any(glob.glob(inside, root_dir=path) for inside in _OF_A_WORKSPACE)  # noqa: PTH207 - Path.glob raises without permission
     return OWN_WORKSPACE if is_ours else None
-
-
-def _is_unprintable(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return True
-    return False

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from darkroom.data.sources import Source
-from darkroom.data.sources.archive import ArchiveSource, is_archive
+import msgspec
+
+from darkroom.data.sources import Columns, Source
 from darkroom.data.sources.builtin import PREFIX, builtin_archive
 from darkroom.data.sources.download import MAX_BYTES, download, is_url
-from darkroom.data.sources.folder import FolderSource
+from darkroom.data.sources.recognise import recognise, tables_in, takes_columns
 from darkroom.disk import file_sha256
 from darkroom.errors import DataError
 
@@ -21,19 +22,22 @@ def locate_source(
     sha256: str | None = None,
     archive: Path | None = None,
     max_bytes: int = MAX_BYTES,
+    columns: Columns | None = None,
 ) -> Source:
     """Find the source a location names.
 
     Args:
-        location: A folder, a zip or tar archive, the URL of an archive, or `builtin:NAME`.
+        location: A folder, an archive, a table, shards, arrays, the URL of one of these, or
+            `builtin:NAME`.
         kept_in: Where downloads and built-in data sets are kept.
-        sha256: The sum an archive must have, from a URL or on the disk.
+        sha256: The sum a file must have, from a URL or on the disk.
         archive: A copy of a built-in data set the user already has.
         max_bytes: The largest download.
+        columns: Which columns of a table say what.
 
     Raises:
-        DataError: There is nothing there, it is of no known kind or has another sum, or `sha256`
-            or `archive` does not belong to it.
+        DataError: There is nothing there, it is of no known kind or has another sum, or `sha256`,
+            `archive` or `columns` does not belong to it.
         ServiceError: A download failed.
     """
     text = str(location)
@@ -47,15 +51,30 @@ def locate_source(
     path = _existing(path)
     if path.is_dir():
         refuse_unfit(text, sha256=sha256)
-        return FolderSource(path)
-    if is_archive(path):
-        if sha256 and not is_url(text):  # what is downloaded was compared there
-            _compare(path, sha256)
-        return ArchiveSource(path)
-    raise DataError(
-        f"{path} is neither a folder nor a zip or tar archive",
-        hint="name the folder that holds one folder of images per class",
-    )
+    elif sha256 and not is_url(text):  # what is downloaded was compared there
+        _compare(path, sha256)
+    source = recognise(path, columns or Columns())
+    if source is None:
+        raise DataError(
+            f"{path} is neither a folder, an archive, a table nor an .npz",
+            hint="name the folder that holds one folder of images per class",
+        )
+    if columns and not takes_columns(source):
+        _refuse_columns(path, columns)
+    return source
+
+
+def _refuse_columns(path: Path, columns: Columns) -> None:
+    """Refuse columns named for what has none, and name the table that may be meant."""
+    named = [name for name, column in msgspec.structs.asdict(columns).items() if column]
+    tables = tables_in(path) if path.is_dir() else []
+    if named:
+        raise DataError(
+            f"{path} is no table, so it has no column for {named[0]}",
+            hint=f"darkroom check {path / tables[0]} --{named[0]} {getattr(columns, named[0])}"
+            if tables
+            else f"leave --{named[0]} out",
+        )
 
 
 def refuse_unfit(
@@ -67,7 +86,7 @@ def refuse_unfit(
         DataError: One is given; it is named.
     """
     for name, value, of in (
-        ("sha256", sha256, "an archive"),
+        ("sha256", sha256, "an archive or another single file"),
         ("archive", archive, f"a built-in data set, {PREFIX}NAME"),
     ):
         if value:
