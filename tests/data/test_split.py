@@ -6,11 +6,14 @@ import tempfile
 from collections import Counter, defaultdict
 from pathlib import Path
 
+import msgspec
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import darkroom.data.split as room
 from darkroom import open_dataset, split_dataset
 from darkroom.data.dataset import Dataset
 from darkroom.errors import DataError
@@ -31,10 +34,11 @@ def distinct(sizes) -> list[Row]:
     ]
 
 
-def split_rows(rows, **settings) -> Dataset:
+def split_rows(rows, *, task="single-label", classes=None, **settings) -> Dataset:
     """Split rows in a workspace that is gone afterwards; the index stays in memory."""
     with tempfile.TemporaryDirectory() as folder:
-        dataset = split_dataset(make_index(Workspace(folder), rows), **settings)
+        whole = make_index(Workspace(folder), rows, task=task, classes=classes)
+        dataset = split_dataset(whole, **settings)
         assert dataset.index is not None
         return dataset
 
@@ -70,6 +74,53 @@ def test_every_class_is_within_one_image_of_its_shares(sizes, valid, test, seed)
         )
         for part, share in wanted.items():
             assert abs(counts[part] - share * size) <= 1
+
+
+def several(rows) -> list[Row]:
+    """Give each image its row's class, no class, or that class and the next one, in turn."""
+    return [
+        msgspec.structs.replace(row, label=((row.label,), (), (row.label, row.label + 1))[n % 3])
+        for n, row in enumerate(rows)
+    ]
+
+
+def shares_by_count(dataset: Dataset) -> dict[int, float]:
+    """Give the share that trains of the images with no class, one class and two."""
+    counted = dataset.index.with_columns(count=pl.col("labels").list.len())
+    trains = (pl.col("part") == "train").mean()
+    return dict(counted.group_by("count").agg(trains).iter_rows())
+
+
+@laws
+@given(st.lists(st.integers(40, 60), min_size=2, max_size=4), seeds)
+def test_images_of_no_class_and_of_several_are_in_every_part_at_its_share(sizes, seed):
+    dataset = split_rows(several(distinct(sizes)), task="multi-label", seed=seed)
+    found = shares_by_count(dataset)
+    assert set(found) == {0, 1, 2}
+    assert all(0.35 < share < 0.8 for share in found.values()), found
+
+
+def test_control_dealt_by_class_alone_they_nearly_all_train(monkeypatch):
+    monkeypatch.setattr(room, "_labels", lambda index, _: index["labels"].to_list())
+    found = shares_by_count(split_rows(several(distinct([40, 40, 40])), task="multi-label"))
+    assert found[0] > 0.8
+
+
+@laws
+@given(st.integers(3, 60), seeds)
+def test_images_with_targets_are_in_every_part_however_few(count, seed):
+    rows = [Row(f"{n}.png", None, target=n / 7) for n in range(count)]
+    dataset = split_rows(rows, task="regression", classes=(), seed=seed)
+    assert set(dataset.counts) == set(PARTS)
+
+
+@laws
+@given(st.integers(40, 90), seeds)
+def test_one_giant_group_stays_whole_and_leaves_images_for_every_part(giant, seed):
+    rows = [Row(f"{n}.png", n % 3, group="giant" if n < giant else None) for n in range(100)]
+    dataset = split_rows(rows, seed=seed)
+    assert dataset.index.filter(pl.col("group") == "giant")["part"].n_unique() == 1
+    assert set(dataset.counts) == set(PARTS)
 
 
 def test_control_a_draw_per_image_strays_further_than_one_image():
@@ -338,6 +389,18 @@ def test_a_group_that_the_source_put_into_two_parts_is_named(workspace, parts, b
     assert "`monday`" in caught.value.problem
     assert all(row.image in caught.value.problem for row in torn)
     assert "group_by" in caught.value.hint
+
+
+def test_groups_of_images_that_are_not_there_are_refused(workspace):
+    with pytest.raises(DataError) as caught:
+        split_dataset(make_index(workspace, distinct([9])), group_by={"photos/c0/0.png": "one"})
+    assert "photos/c0/0.png" in caught.value.problem
+    assert "c0/0.png" in caught.value.hint
+
+
+def test_control_groups_of_some_images_are_taken():
+    grouped = split_rows(distinct([9]), group_by={"c0/0.png": "one", "c0/gone.png": "one"})
+    assert set(grouped.counts) == set(PARTS)
 
 
 @pytest.mark.parametrize("parts", [("train",), ("train", "test"), PARTS])

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from darkroom.bundles.record import BundleRecord, Score
-from darkroom.data.wording import percent
 from darkroom.errors import DarkroomError
 from darkroom.records import from_json
 from darkroom.storage import MANIFEST, Manifest, verified
+from darkroom.wording import percent
 from darkroom.workspace import Workspace
 
 if TYPE_CHECKING:

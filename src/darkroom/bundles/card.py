@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from darkroom.bundles.record import BundleRecord
-from darkroom.data.wording import percent
+from darkroom.bundles.record import BundleRecord, Score
 from darkroom.problem import Problem
 from darkroom.training.record import RunRecord
+from darkroom.wording import counted, percent
 
 _ASKED = {
     "source": "Where the images come from",
@@ -89,6 +89,7 @@ def _measured(record: BundleRecord, run: RunRecord) -> list[str]:
     return [
         f"- {score.part} accuracy {percent(score.accuracy)}, 95 % interval "
         f"{percent(score.low)} .. {percent(score.high)}, on {score.images:,} images",
+        *([_leaked(score)] if score.leaked else []),
         *([f"- looks at this test part, this one included: {score.looks}"] if score.looks else []),
         *(
             f"- {escaped(promise.name)} of {percent(promise.wanted)} wanted: {promise.verdict} "
@@ -99,6 +100,17 @@ def _measured(record: BundleRecord, run: RunRecord) -> list[str]:
         f"images, largest difference of a probability {proof.largest_difference:.1e}",
         *(f"- finding in the data: {escaped(finding.what)}" for finding in run.findings),
     ]
+
+
+def _leaked(score: Score) -> str:
+    if score.with_leaks is None:
+        return (
+            "- every image of that part was seen in training or nearly so: the accuracy measures "
+            "memory"
+        )
+    seen = counted(score.leaked, "image of that part was seen", "images of that part were seen")
+    with_leaks = percent(score.with_leaks)
+    return f"- {seen} in training or nearly so; with leaks the accuracy was {with_leaks}"
 
 
 def _wished(problem: Problem) -> list[str]:

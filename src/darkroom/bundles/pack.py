@@ -179,12 +179,16 @@ def _golden_records(
 
 
 def _score(evaluation: Evaluation) -> Score:
-    accuracy = evaluation.metrics.accuracy
+    record, whole = evaluation.record, evaluation.metrics
+    fresh = evaluation.metrics_without_leaks
+    honest = fresh or whole
     return Score(
-        part=evaluation.record.part,
-        images=evaluation.metrics.images,
-        accuracy=accuracy.value or 0.0,
-        low=accuracy.low or 0.0,
-        high=accuracy.high or 0.0,
-        looks=evaluation.record.looks,
+        part=record.part,
+        images=honest.images,
+        accuracy=honest.accuracy.value or 0.0,
+        low=honest.accuracy.low or 0.0,
+        high=honest.accuracy.high or 0.0,
+        looks=record.looks,
+        leaked=record.copies + record.near_duplicates,
+        with_leaks=whole.accuracy.value if fresh else None,
     )

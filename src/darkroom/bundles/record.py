@@ -23,10 +23,12 @@ class Score(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     part: str
     images: int
-    accuracy: float  # 0..1
+    accuracy: float  # 0..1; without the images that training had seen, if others are left
     low: float  # 95 % interval
     high: float
     looks: int  # how often that test part had been looked at
+    leaked: int = 0  # images that training had seen or nearly so; left out, if others are left
+    with_leaks: float | None = None  # accuracy on all images; None where none or all of them leaked
 
 
 class Proof(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import numpy as np
 import polars as pl
 
 from darkroom.data.dataset import Dataset
+from darkroom.data.groups import joined_groups, named_groups, refuse_torn
 from darkroom.data.kept import store_dataset
-from darkroom.data.wording import counted
 from darkroom.errors import DataError
+from darkroom.wording import counted
 
 _CUT = ("train", "valid", "test")
 
@@ -29,18 +30,20 @@ def split_dataset(
     """Give every labelled image a part: train, valid or test.
 
     Parts that the source brought stay; what is missing is cut from the training part. Classes
-    keep their shares in every part; a class with three images that are alone, without a copy or a
-    group, is in every part that is cut. Identical files, and images of one group, stay together.
-    The part of an image depends on the seed and on the images there are, never on their order.
+    keep their shares in every part, and so do images of no class and of several; a class with
+    three images that are alone, without a copy or a group, is in every part that is cut.
+    Near-duplicates, identical files and images of one group stay together. The part of an image
+    depends on the seed and on the images there are, never on their order.
 
     Args:
         dataset: Any Dataset.
         valid: Share for validation, 0..1, of the images that are cut.
         test: Share for the test, 0..1, of the images that are cut.
         group_by: What must not be torn apart: `folder`, or a mapping from image names to group
-            names. With `folder` the path below the class is the group's name: `cat/monday/1.jpg`
-            and `dog/monday/7.jpg` are of one group, since one session may show several classes.
-            An image directly in its class's folder is a group of its own.
+            names; None: the groups that the source names, if it does. With `folder` the path
+            below the class is the group's name: `cat/monday/1.jpg` and `dog/monday/7.jpg` are of
+            one group, since one session may show several classes. An image directly in its
+            class's folder is a group of its own.
         sample: Keep only this share of every part, for quick trials, 0..1; a smaller sample is
             always within a larger one.
         seed: Another seed, another split.
@@ -50,23 +53,81 @@ def split_dataset(
 
     Raises:
         DataError: A part would be empty; images are to be grouped by folder and none has a folder
-            below its class; or a group lies in several of the parts that the source brought.
+            below its class, or by a mapping that names none of them; or a group lies in several of
+            the parts that the source brought.
     """
+    return _dealt(
+        dataset, dataset.index, shares=(valid, test), group_by=group_by, sample=sample, seed=seed
+    )
+
+
+def group_split(
+    dataset: Dataset,
+    *,
+    valid: float = 0.2,
+    test: float = 0.2,
+    group_by: str | Mapping[str, str] | None = None,
+    sample: float = 1.0,
+    seed: int = 0,
+) -> Dataset:
+    """Deal all images anew so that no group and no near-duplicates cross parts.
+
+    It repairs a leak that the source itself brought: its parts are forgotten, and the images are
+    dealt as `split_dataset` deals those of a source without parts. A published test part is no
+    longer the one that others quote.
+
+    Args:
+        dataset: Any Dataset.
+        valid: As for `split_dataset`.
+        test: As for `split_dataset`.
+        group_by: As for `split_dataset`.
+        sample: As for `split_dataset`.
+        seed: As for `split_dataset`.
+
+    Returns:
+        A new Dataset, child of `dataset`.
+
+    Raises:
+        DataError: A part would be empty, images are to be grouped by folder and none has a folder
+            below its class, or by a mapping that names none of them.
+    """
+    return _dealt(
+        dataset,
+        _forgotten(dataset.index),
+        shares=(valid, test),
+        group_by=group_by,
+        sample=sample,
+        seed=seed,
+    )
+
+
+def _dealt(
+    dataset: Dataset,
+    whole: pl.DataFrame,
+    *,
+    shares: tuple[float, float],
+    group_by: str | Mapping[str, str] | None,
+    sample: float,
+    seed: int,
+) -> Dataset:
+    """Deal the images of an index that have no part yet, and keep the result."""
+    valid, test = shares
     _check_shares(valid, test, sample)
-    index = dataset.index.filter(pl.col("part").is_null() | (pl.col("part") != "unlabelled"))
-    named = _named_groups(dataset, index, group_by)
-    groups = _groups(index, named)
+    is_unlabelled = (pl.col("part") == "unlabelled").fill_null(value=False)
+    unlabelled, index = whole.filter(is_unlabelled), whole.filter(~is_unlabelled)
+    named = named_groups(dataset, index, group_by)
+    groups = joined_groups(dataset, index, named)
     parts = np.array([part or "" for part in index["part"]], dtype=object)
-    labels = [list(row) if row is not None else [] for row in index["labels"]]
-    cut, shares = _missing_parts(parts, valid=valid, test=test)
-    _assign(parts, cut, groups=groups, labels=labels, shares=shares, seed=seed)
-    _refuse_torn(dataset, index["image"], parts, named)
+    labels = _strata(index) if dataset.task == "regression" else _labels(index, dataset.classes)
+    cut, wanted = _missing_parts(parts, valid=valid, test=test)
+    _assign(parts, cut, groups=groups, labels=labels, shares=wanted, seed=seed)
+    if group_by is not None:  # what the source itself tore apart is a finding
+        refuse_torn(dataset, index["image"], parts, named)
     keep = np.array([_draw(group, "sample", seed) < sample for group in groups])
     index = index.with_columns(pl.Series("part", parts.tolist(), dtype=pl.String)).filter(keep)
     _refuse_empty(dataset, index)
     by = f" by {group_by}" if isinstance(group_by, str) else ""
-    how = f"valid {valid:g}, test {test:g}, seed {seed}" + (f", grouped{by}" if group_by else "")
-    unlabelled = dataset.index.filter(pl.col("part") == "unlabelled")
+    how = f"valid {valid:g}, test {test:g}, seed {seed}" + (f", grouped{by}" if named else "")
     used = len(index) + len(unlabelled)
     record = msgspec.structs.replace(
         dataset.record,
@@ -83,6 +144,12 @@ def split_dataset(
         made_by="split",
         parents=[dataset.as_parent()],
     )
+
+
+def _forgotten(index: pl.DataFrame) -> pl.DataFrame:
+    """Forget the parts, save that of the images without a label."""
+    is_unlabelled = pl.col("part") == "unlabelled"
+    return index.with_columns(pl.when(is_unlabelled).then("part").alias("part"))
 
 
 def _check_shares(valid: float, test: float, sample: float) -> None:
@@ -110,78 +177,24 @@ def _missing_parts(
     return cut, shares
 
 
-def _named_groups(
-    dataset: Dataset, index: pl.DataFrame, group_by: str | Mapping[str, str] | None
-) -> Mapping[str, str]:
-    """Map the images that the user's groups hold to the groups' names."""
-    if not isinstance(group_by, str):
-        return group_by or {}
-    if group_by != "folder":
-        raise DataError(f"cannot group by `{group_by}`", hint="--set data.group_by=folder")
-    return _folders_below_classes(dataset, index)
+def _labels(index: pl.DataFrame, classes: Sequence[str]) -> list[list[int]]:
+    """Give each image its classes; no class and several are dealt evenly as if they were two more.
 
-
-def _groups(index: pl.DataFrame, named: Mapping[str, str]) -> list[str]:
-    """Name what stays together: identical bytes always, the user's groups on top."""
-    names, hashes = index["image"].to_list(), index["sha256"].to_list()
-    if not named:
-        return hashes
-    own = [named.get(name, digest) for name, digest in zip(names, hashes, strict=True)]
-    return _joined(own, hashes)
-
-
-def _refuse_torn(
-    dataset: Dataset, images: Iterable[str], parts: np.ndarray, named: Mapping[str, str]
-) -> None:
-    """Refuse a split in which the source itself put images of one group into several parts."""
-    first: dict[str, tuple[str, str]] = {}  # of each group an image and its part
-    for image, part in zip(images, parts, strict=True):
-        if image in named:
-            other, its_part = first.setdefault(named[image], (image, part))
-            if part != its_part:
-                raise DataError(
-                    f"the group `{named[image]}` lies in two parts of {dataset.record.location}: "
-                    f"{other} is in {its_part}, {image} in {part}",
-                    hint="--set data.group_by=none, or move the images out of the folders of the "
-                    "parts and split anew",
-                )
-
-
-def _folders_below_classes(dataset: Dataset, index: pl.DataFrame) -> dict[str, str]:
-    """Map each image that has a folder below its class to that folder's path.
-
-    Every class's folder lies equally deep: below the same part or outer folder.
+    Else images of several classes, which are dealt before others, would nearly all train.
     """
-    paths = [name.split("/") for name in index["image"]]
-    classes = [dataset.classes[labels[0]] for labels in index["labels"]]
-    named = list(zip(paths, classes, strict=True))
-    for depth in range(max(map(len, paths), default=0)):
-        if all(path[depth : depth + 1] == [label] for path, label in named):
-            below = {"/".join(path): "/".join(path[depth + 1 : -1]) for path in paths}
-            groups = {name: folder for name, folder in below.items() if folder}
-            if groups:
-                return groups
-            break
-    raise DataError(
-        f"no image in {dataset.record.location} has a folder below its class to be grouped by",
-        hint="put what belongs together into one folder below its class: cat/monday/1.jpg",
-    )
+    none, several = len(classes), len(classes) + 1
+    rows = (row or [] for row in index["labels"].to_list())
+    return [[*row, *[several] * len(row)] if len(row) > 1 else row or [none] for row in rows]
 
 
-def _joined(own: Sequence[str], hashes: Sequence[str]) -> list[str]:
-    """Join groups that share an identical file, by union-find."""
-    above: dict[str, str] = {}
+def _strata(index: pl.DataFrame) -> list[list[int]]:
+    """Deal small and large targets evenly: give each image the fifth of all targets it is in.
 
-    def root(name: str) -> str:
-        while (up := above.get(name, name)) != name:
-            above[name] = above.get(up, up)
-            name = up
-        return name
-
-    for group, digest in zip(own, hashes, strict=True):
-        one, other = sorted((root(f"group {group}"), root(f"file {digest}")))
-        above[other] = one
-    return [root(f"group {group}") for group in own]
+    Few images make fewer strata, so that no part goes without.
+    """
+    strata = min(max(len(index) // 10, 1), 5)
+    ranks = index["target"].rank("ordinal").fill_null(1)
+    return [[int(strata * (rank - 1) // len(index))] for rank in ranks]
 
 
 def _assign(
@@ -199,7 +212,7 @@ def _assign(
         members.setdefault(groups[row], []).append(row)
     counts = np.zeros(1 + max((label for row in labels for label in row), default=0))
     for row in cut.tolist():
-        counts[list(labels[row])] += 1
+        np.add.at(counts, list(labels[row]), 1)
     names = list(shares)
     missing = np.array([[shares[name]] for name in names]) * counts
     # Large groups first, while there is room for them; within a size by a draw of their own.

@@ -11,15 +11,21 @@ import polars as pl
 
 from darkroom.backend import keras
 from darkroom.data.dataset import Dataset
+from darkroom.data.leaks import find_leaks
 from darkroom.data.pixels import Images, load_images
 from darkroom.decision import Decision, decide
 from darkroom.disk import write_file
 from darkroom.errors import ArtifactError, DataError, nearest
-from darkroom.evaluation.evaluation import Evaluation, EvaluationRecord, open_evaluation
-from darkroom.evaluation.intervals import Rate
+from darkroom.evaluation.evaluation import (
+    WITHOUT_LEAKS,
+    Evaluation,
+    EvaluationRecord,
+    open_evaluation,
+)
 from darkroom.evaluation.metrics import Metrics, measure
 from darkroom.evaluation.predict import predict_images
 from darkroom.evaluation.report import write_report
+from darkroom.intervals import Rate, wilson
 from darkroom.problem import Problem, Promise, judge
 from darkroom.records import to_json
 from darkroom.training.run import Run, open_run
@@ -41,7 +47,9 @@ def evaluate(
 ) -> Evaluation:
     """Measure a run on a part of its dataset, with error bars.
 
-    A look at the test part is counted in the ledger before anything is computed.
+    A look at the test part is counted in the ledger before anything is computed. When images of
+    the part stand in a part that training has seen, as copies or near-duplicates, everything is
+    measured twice: as it is, and without them; promises are held against the latter.
 
     Args:
         run: A run, its path or its name.
@@ -70,45 +78,54 @@ def evaluate(
         )
     dataset.verify_source()
     images = load_images(dataset, part, run.record.preprocess)
+    leaks = find_leaks(dataset, part)
     fingerprint = dataset.fingerprint(part)
     looks = _count_look(run, fingerprint) if part == "test" else 0
     probabilities = predict_images(run, images)
     decision = Decision(task=run.record.task)
     metrics = measure(probabilities, images.targets, run.record.classes, decision)
+    leaked = dataset.part(part).select(pl.col("image").is_in(list(leaks.images)).alias("leaked"))
+    fresh, honest = ~leaked["leaked"].to_numpy(), None
+    if leaks.images and fresh.any():
+        honest = measure(probabilities[fresh], images.targets[fresh], run.record.classes, decision)
     record = EvaluationRecord(
         run=run.name,
         dataset=dataset.name,
         part=part,
         part_fingerprint=fingerprint,
         looks=looks,
+        copies=len(leaks.copies),
+        near_duplicates=len(leaks.near),
         task=run.record.task,
         classes=run.record.classes,
         decision=decision,
         problem=problem,
-        promises=judge_problem(problem, metrics),
+        promises=judge_problem(problem, honest if leaks.images else metrics),
         backend=keras.backend.backend(),
     )
-    table = _predictions(dataset, images, probabilities, record)
-    return _store(run, record, metrics, table)
+    table = _predictions(dataset, images, probabilities, record).hstack(leaked)
+    return _store(run, record, (metrics, honest), table)
 
 
-def judge_problem(problem: Problem, metrics: Metrics) -> tuple[Promise, ...]:
+def judge_problem(problem: Problem, metrics: Metrics | None) -> tuple[Promise, ...]:
     """Hold every number of the Problem against what was measured.
 
     Args:
         problem: Its classes are checked already.
-        metrics: A rate that is not defined leaves its promise undecided.
+        metrics: A rate that is not defined leaves its promise undecided; None: nothing is.
     """
-    rates: list[tuple[str, float, Rate]] = []
-    if problem.goal is not None:
-        measured = {
+    measured: dict[str, Rate] = {}
+    if metrics is not None:
+        measured = {f"recall of {each.name}": each.recall for each in metrics.classes}
+        measured |= {
             "accuracy": metrics.accuracy,
             "balanced-accuracy": metrics.balanced_accuracy,
             "macro-f1": metrics.macro_f1,
         }
-        rates.append((problem.metric, problem.goal, measured[problem.metric]))
-    recalls = {each.name: each.recall for each in metrics.classes}
-    rates += [(f"recall of {name}", floor, recalls[name]) for name, floor in problem.floors.items()]
+    wanted = {f"recall of {name}": floor for name, floor in problem.floors.items()}
+    if problem.goal is not None:
+        wanted = {problem.metric: problem.goal} | wanted
+    rates = [(name, floor, measured.get(name, wilson(0, 0))) for name, floor in wanted.items()]
     return tuple(
         judge(
             name,
@@ -154,9 +171,13 @@ def _predictions(
 
 
 def _store(
-    run: Run, record: EvaluationRecord, metrics: Metrics, predictions: pl.DataFrame
+    run: Run,
+    record: EvaluationRecord,
+    measured: tuple[Metrics, Metrics | None],
+    predictions: pl.DataFrame,
 ) -> Evaluation:
-    workspace = run.workspace
+    """Keep an evaluation: measured on all images, and without the leaked ones if there are any."""
+    workspace, (metrics, honest) = run.workspace, measured
     parents = (run.manifest.as_parent(), run.dataset.as_parent())
     parquet = io.BytesIO()
     predictions.write_parquet(parquet)
@@ -169,8 +190,10 @@ def _store(
             ) as staging:
                 write_file(staging / "evaluation.json", to_json(record))
                 write_file(staging / "metrics.json", to_json(metrics))
+                if honest is not None:
+                    write_file(staging / WITHOUT_LEAKS, to_json(honest))
                 write_file(staging / "predictions.parquet", parquet.getvalue())
-                write_report(staging / "report.html", name, run, record, metrics, predictions)
+                write_report(staging / "report.html", name, run, record, measured, predictions)
         except ArtifactError:
             if target.exists():
                 continue  # another process took the number in between

@@ -18,6 +18,8 @@ from darkroom.storage import Manifest, verified
 from darkroom.training.run import Run
 from darkroom.workspace import Workspace
 
+WITHOUT_LEAKS = "metrics_without_leaks.json"
+
 
 class EvaluationRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What was evaluated, how, and against which promises."""
@@ -29,6 +31,8 @@ class EvaluationRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     part: str
     part_fingerprint: str  # 64 hex digits
     looks: int  # how often this test part has been looked at, this time included; 0 for others
+    copies: int = 0  # images of the part that stand byte for byte in a part seen before
+    near_duplicates: int = 0  # images that stand there nearly the same
     task: Task
     classes: tuple[str, ...]
     decision: Decision
@@ -54,6 +58,17 @@ class Evaluation:
         measured = path / "metrics.json"
         self.metrics = from_json(measured.read_bytes(), Metrics, where=str(measured))
 
+    @cached_property
+    def metrics_without_leaks(self) -> Metrics | None:
+        """The same metrics without the images that training has seen.
+
+        None when there are no such images, or no others.
+        """
+        measured = self.path / WITHOUT_LEAKS
+        if not measured.exists():
+            return None
+        return from_json(measured.read_bytes(), Metrics, where=str(measured))
+
     @property
     def name(self) -> str:
         """The short name that commands take."""
@@ -68,8 +83,9 @@ class Evaluation:
     def predictions(self) -> pl.DataFrame:
         """One row per image.
 
-        Columns: `image`, `labels`, `predicted`, `correct`, `confidence`, and `probabilities` in
-        the order of the classes.
+        Columns: `image`, `labels`, `predicted`, `correct`, `confidence`, `probabilities` in the
+        order of the classes, and `leaked`: whether training has seen the image or nearly it
+        (missing in evaluations from before leaks were looked for).
         """
         return pl.read_parquet(self.path / "predictions.parquet")
 
@@ -87,7 +103,15 @@ class Evaluation:
     def summary(self) -> str:
         """Say in one line how good the run is on this part."""
         looks = f" · look {self.record.looks} at this part" if self.record.looks else ""
-        return f"{self.record.part} {self.metrics.accuracy} · {self.metrics.images:,} images{looks}"
+        corrected, honest = self.metrics_without_leaks, ""
+        if corrected:
+            honest = f" · without leaks {corrected.accuracy}"
+        elif self.record.copies + self.record.near_duplicates:
+            honest = " · all of them were seen before"
+        return (
+            f"{self.record.part} {self.metrics.accuracy} · {self.metrics.images:,} images"
+            f"{honest}{looks}"
+        )
 
     def __repr__(self) -> str:
         return f"Evaluation({self.name}: {self.summary()})"

@@ -38,7 +38,7 @@ def write_report(
     name: str,
     run: Run,
     record: EvaluationRecord,
-    metrics: Metrics,
+    measured: tuple[Metrics, Metrics | None],
     predictions: pl.DataFrame,
 ) -> None:
     """Write the page of an evaluation.
@@ -48,14 +48,14 @@ def write_report(
         name: Of the evaluation.
         run: That was evaluated.
         record: What was evaluated and how.
-        metrics: What came out.
+        measured: What came out, of all images and without those that leaked.
         predictions: One row per image.
 
     Raises:
         DataError: An image to show changed since the dataset was opened.
         ArtifactError: The disk is full.
     """
-    epochs = run.history
+    (metrics, honest), epochs = measured, run.history
     best = run.best.number
     curves = [
         learning_curves(
@@ -84,6 +84,7 @@ def write_report(
         run=run,
         record=record,
         metrics=metrics,
+        honest=honest,
         confused=metrics.most_confused(),
         curves=[_embedded(figure) for figure in curves],
         matrix=_embedded(matrix) if matrix else None,
