@@ -2,84 +2,80 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import get_args
 
+import msgspec
 import pytest
 
-from darkroom import check_dataset, open_dataset, split_dataset
+from darkroom import Workspace, check_dataset, open_dataset, split_dataset
 from darkroom.data.checks import CHECKS, refuse_errors
 from darkroom.data.checks.tiny_class import _FEW_IMAGES
 from darkroom.data.dataset import Dataset
 from darkroom.errors import DataError
-from darkroom.evaluation.intervals import wilson
 from darkroom.findings import Finding, Severity, has_errors
+from darkroom.intervals import wilson
+from tests.contracts.ailments import (
+    AILMENTS,
+    SENTENCES,
+    spoil_one,
+    swell_one_class,
+)
 from tests.data.indexes import Row, make_index
 from tests.making import draw_folder, image_bytes
-
-
-def spoil_one(root: Path) -> Dataset:
-    (root / "ball" / "000.png").write_bytes(b"")
-    return split_dataset(open_dataset(root))
-
-
-def empty_one_class(root: Path) -> Dataset:
-    (root / "spiral").mkdir()
-    return split_dataset(open_dataset(root))
-
-
-def keep_one_class(root: Path) -> Dataset:
-    shutil.rmtree(root / "ball")
-    shutil.rmtree(root / "box")
-    return split_dataset(open_dataset(root))
-
-
-def add_a_tiny_class(root: Path) -> Dataset:
-    (root / "spiral").mkdir()
-    (root / "spiral" / "1.png").write_bytes(image_bytes("stripe", 500))
-    return split_dataset(open_dataset(root))
-
-
-def tear_a_class_from_training(root: Path) -> Dataset:
-    for part in ("train", "valid", "test"):
-        shutil.copytree(root, root.parent / "parts" / part)
-    shutil.rmtree(root.parent / "parts" / "train" / "ball")
-    return open_dataset(root.parent / "parts")
-
-
-def copy_across_parts(root: Path) -> Dataset:
-    for number, part in enumerate(("train", "valid", "test")):
-        draw_folder(root.parent / "parts" / part, per_class=25, seed=10 + number)
-    shutil.copy(
-        root.parent / "parts" / "test" / "ball" / "003.png",
-        root.parent / "parts" / "train" / "ball" / "copy.png",
-    )
-    return open_dataset(root.parent / "parts")
-
-
-def swell_one_class(root: Path) -> Dataset:
-    draw_folder(root, ("ball",), 25 * 6, seed=5)
-    return split_dataset(open_dataset(root))
-
-
-# check -> (how to make a clean folder ill, severity, what must be named)
-AILMENTS: dict[str, tuple[Callable[[Path], Dataset], Severity, str]] = {
-    "unreadable": (spoil_one, "error", "ball/000.png"),
-    "empty-class": (empty_one_class, "error", "spiral"),
-    "single-class": (keep_one_class, "error", "stripe"),
-    "tiny-class": (add_a_tiny_class, "error", "spiral"),
-    "class-in-one-part": (tear_a_class_from_training, "error", "ball"),
-    "duplicates-across-parts": (copy_across_parts, "error", "train/ball/copy.png"),
-    "imbalance": (swell_one_class, "warning", "ball"),
-}
 
 
 @pytest.fixture
 def root(tmp_path, workspace) -> Path:
     """Give three classes of 25 distinct images: nothing to find."""
     return draw_folder(tmp_path / "shapes", per_class=25)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> Iterator[Path]:
+    """Give a folder and a workspace in it for what many tests look at and none changes."""
+    folder = tmp_path_factory.mktemp("checks")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DARKROOM_WORKSPACE", str(folder / "workspace"))
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def clean(place) -> tuple[Dataset, Dataset]:
+    dataset = open_dataset(draw_folder(place / "clean" / "shapes", per_class=25))
+    return dataset, split_dataset(dataset)
+
+
+@pytest.fixture(scope="module", params=AILMENTS)
+def ill(request, place) -> tuple[str, Dataset]:
+    """Give the name of a check, and what it has something to say about."""
+    root = draw_folder(place / request.param / "shapes", per_class=25)
+    return request.param, AILMENTS[request.param][0](root)
+
+
+def in_all_parts(answers: Sequence[int | tuple[int, ...] | None], **fields: object) -> list[Row]:
+    return [
+        Row(f"{part}/{n}.png", answers[n % len(answers)], part, **fields)
+        for part in ("train", "valid", "test")
+        for n in range(80)
+    ]
+
+
+@pytest.fixture(scope="module")
+def unusual(place) -> list[Dataset]:
+    """Give datasets with unlabelled images, with several labels per image, and with targets."""
+    workspace = Workspace()
+    unlabelled = [*in_all_parts([0, 1]), Row("x.png", None, "unlabelled")]
+    targets = [
+        msgspec.structs.replace(row, target=number % 7)
+        for number, row in enumerate(in_all_parts([None]))
+    ]
+    return [
+        make_index(workspace, unlabelled),
+        make_index(workspace, in_all_parts([(), (0,), (1,), (0, 1)]), task="multi-label"),
+        make_index(workspace, targets, task="regression"),
+    ]
 
 
 @pytest.fixture(params=CHECKS)
@@ -97,21 +93,28 @@ def test_every_check_has_an_ailment_here():
     assert set(AILMENTS) == set(CHECKS)
 
 
-def test_clean_images_give_no_finding(name, root):
-    opened = open_dataset(root)
-    assert found_by(name, opened) == []
-    assert found_by(name, split_dataset(opened)) == []
+def test_every_check_is_told_in_the_documentation():
+    page = Path(__file__).parent.parent.parent / "docs" / "how-to" / "check-a-folder.md"
+    told = page.read_text()
+    assert [name for name in CHECKS if f"`{name}`" not in told] == []
 
 
-def test_the_planted_ailment_is_found_and_its_place_named(name, root):
-    plant, severity, place = AILMENTS[name]
-    findings = found_by(name, plant(root))
+def test_clean_images_give_no_finding(name, clean):
+    for dataset in clean:
+        assert found_by(name, dataset) == []
+
+
+def test_the_planted_ailment_is_found_and_its_place_named(ill):
+    name, dataset = ill
+    _, severity, place = AILMENTS[name]
+    findings = found_by(name, dataset)
     assert place in [where for finding in findings for where in finding.where]
     assert severity in [finding.severity for finding in findings]
 
 
-def test_a_finding_bears_the_name_of_its_check_a_severity_and_a_next_step(name, root):
-    findings = found_by(name, AILMENTS[name][0](root))
+def test_a_finding_bears_the_name_of_its_check_a_severity_and_a_next_step(ill):
+    name, dataset = ill
+    findings = found_by(name, dataset)
     assert findings
     for finding in findings:
         assert finding.name == name
@@ -120,21 +123,28 @@ def test_a_finding_bears_the_name_of_its_check_a_severity_and_a_next_step(name, 
         assert finding.next_step
 
 
-def test_a_check_changes_nothing(name, root):
-    dataset = AILMENTS[name][0](root)
+def test_a_check_changes_nothing(ill):
+    name, dataset = ill
     before = dataset.index.clone()
     found_by(name, dataset)
     assert dataset.index.equals(before)
 
 
-def test_unlabelled_images_trouble_no_check(name, workspace):
-    rows = [
-        Row(f"{part}/{n}.png", n % 2, part)
-        for part in ("train", "valid", "test")
-        for n in range(60)
-    ]
-    dataset = make_index(workspace, [*rows, Row("x.png", None, "unlabelled")])
-    assert found_by(name, dataset) == []
+@pytest.mark.parametrize("number", range(3), ids=["unlabelled", "multi-label", "regression"])
+def test_unusual_answers_trouble_no_check(name, unusual, number):
+    assert found_by(name, unusual[number]) == []
+
+
+ABOUT_FEW_IMAGES = {"single-class", "tiny-class", "class-in-one-part"}
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+@pytest.mark.parametrize("name", [name for name in CHECKS if name not in ABOUT_FEW_IMAGES])
+def test_of_a_handful_of_images_no_check_claims_statistics(name, workspace, count):
+    parts = ("train", "valid", "test")
+    odd = {"brightness": 0.0, "contrast": 0.0, "entropy": 0.0, "blue_above": 1.0}
+    rows = [Row(f"{n}.png", n % 2, parts[n % 3], measures=odd if n == 1 else {}) for n in range(5)]
+    assert found_by(name, make_index(workspace, rows[:count])) == []
 
 
 def test_of_copies_across_parts_every_one_is_named(workspace):
@@ -184,6 +194,34 @@ def test_a_class_that_misses_a_part_is_as_bad_as_what_it_misses(workspace, parts
     rows += [Row(f"{part}/b{n}", 1, part) for part in parts for n in range(9)]
     (finding,) = CHECKS["class-in-one-part"](make_index(workspace, rows))
     assert (finding.severity, finding.where) == (severity, ("class1",))
+
+
+def test_of_hundreds_of_classes_a_finding_names_a_few_and_lists_all(workspace):
+    rows = [Row(f"{n}.png", n, "train" if n % 2 else "test") for n in range(400)]
+    rows.append(Row("valid.png", 0, "valid"))
+    empty = [f"empty{n}" for n in range(300)]
+    dataset = make_index(workspace, rows, empty_classes=empty)
+    for name in ("tiny-class", "class-in-one-part", "empty-class"):
+        findings = found_by(name, dataset)
+        assert len(findings) <= 3
+        assert all(len(found.what) < 200 for found in findings)
+        assert sum(len(found.where) for found in findings) in (300, 400)
+    assert "and 395 more" in found_by("tiny-class", dataset)[0].what
+
+
+@pytest.mark.parametrize("group", ["shoe", None])
+def test_groups_are_torn_by_parts_that_are_labelled_only(workspace, group):
+    rows = [Row(f"{part}.png", 0, part, group=group) for part in ("train", "unlabelled")]
+    assert found_by("groups-across-parts", make_index(workspace, rows)) == []
+
+
+def test_a_dataset_is_checked_once(clean, root):
+    dataset, other = clean[0], open_dataset(root)
+    first = check_dataset(dataset)
+    (root / "ball" / "000.png").write_bytes(b"")
+    assert check_dataset(dataset) is first
+    assert refuse_errors(dataset) is first
+    assert check_dataset(open_dataset(root)) != check_dataset(other)
 
 
 def test_errors_come_first(root):
@@ -239,52 +277,6 @@ def test_an_unknown_name_is_refused_with_the_nearest(root):
     assert "`unreadable`" in caught.value.hint
 
 
-def spoil_two(root: Path) -> Dataset:
-    (root / "ball" / "001.png").write_bytes(b"")
-    return spoil_one(root)
-
-
-def empty_two_classes(root: Path) -> Dataset:
-    (root / "circle").mkdir()
-    return empty_one_class(root)
-
-
-def add_two_tiny_classes(root: Path) -> Dataset:
-    (root / "circle").mkdir()
-    (root / "circle" / "1.png").write_bytes(image_bytes("ball", 501))
-    return add_a_tiny_class(root)
-
-
-def keep_one_image(root: Path) -> Dataset:
-    keep_one_class(root)
-    for path in (root / "stripe").glob("*[1-9].png"):
-        path.unlink()
-    for path in (root / "stripe").glob("0[12]0.png"):
-        path.unlink()
-    return open_dataset(root)
-
-
-def copy_two_across_parts(root: Path) -> Dataset:
-    copy_across_parts(root)
-    parts = root.parent / "parts"
-    shutil.copy(parts / "test" / "box" / "003.png", parts / "train" / "box" / "copy.png")
-    return open_dataset(parts)
-
-
-@pytest.mark.parametrize(
-    ("name", "plant", "said"),
-    [
-        ("unreadable", spoil_one, "is not a readable image; ball/000.png is empty (0 bytes)"),
-        ("unreadable", spoil_two, "images; the first, ball/000.png, is empty (0 bytes)"),
-        ("empty-class", empty_one_class, "1 class folder holds no image: spiral"),
-        ("empty-class", empty_two_classes, "2 class folders hold no image: circle, spiral"),
-        ("tiny-class", add_a_tiny_class, "1 class has fewer than 3 images: spiral (1)"),
-        ("tiny-class", add_two_tiny_classes, "2 classes have fewer than 3 images:"),
-        ("single-class", keep_one_class, "all 25 images belong to one class: stripe"),
-        ("single-class", keep_one_image, "the only image belongs to one class: stripe"),
-        ("duplicates-across-parts", copy_across_parts, "1 image stands in more than one part"),
-        ("duplicates-across-parts", copy_two_across_parts, "2 images stand in more than one"),
-    ],
-)
+@pytest.mark.parametrize(("name", "plant", "said"), SENTENCES)
 def test_a_finding_reads_as_a_sentence_for_one_and_for_several(root, name, plant, said):
     assert said in found_by(name, plant(root))[0].what

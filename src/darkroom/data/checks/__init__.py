@@ -6,11 +6,27 @@ A check is one file with one function from a Dataset to findings, and one line i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from weakref import WeakKeyDictionary
 
+from darkroom.data.checks.blurry import blurry
+from darkroom.data.checks.bright import bright
+from darkroom.data.checks.channel_order import channel_order
 from darkroom.data.checks.class_in_one_part import class_in_one_part
+from darkroom.data.checks.conflicting_labels import conflicting_labels
+from darkroom.data.checks.dark import dark
+from darkroom.data.checks.drift_over_time import drift_over_time
+from darkroom.data.checks.duplicates import duplicates
 from darkroom.data.checks.duplicates_across_parts import duplicates_across_parts
 from darkroom.data.checks.empty_class import empty_class
+from darkroom.data.checks.groups_across_parts import groups_across_parts
 from darkroom.data.checks.imbalance import imbalance
+from darkroom.data.checks.low_information import low_information
+from darkroom.data.checks.metadata_leak import metadata_leak
+from darkroom.data.checks.name_twins import name_twins
+from darkroom.data.checks.near_duplicates import near_duplicates
+from darkroom.data.checks.near_duplicates_across_parts import near_duplicates_across_parts
+from darkroom.data.checks.odd_size import odd_size
+from darkroom.data.checks.shift_between_parts import shift_between_parts
 from darkroom.data.checks.single_class import single_class
 from darkroom.data.checks.tiny_class import tiny_class
 from darkroom.data.checks.unreadable import unreadable
@@ -24,13 +40,30 @@ CHECKS: dict[str, Check] = {
     "unreadable": unreadable,
     "empty-class": empty_class,
     "single-class": single_class,
+    "name-twins": name_twins,
     "tiny-class": tiny_class,
     "class-in-one-part": class_in_one_part,
+    "conflicting-labels": conflicting_labels,
     "duplicates-across-parts": duplicates_across_parts,
+    "groups-across-parts": groups_across_parts,
+    "near-duplicates-across-parts": near_duplicates_across_parts,
+    "shift-between-parts": shift_between_parts,
+    "metadata-leak": metadata_leak,
+    "channel-order": channel_order,
+    "drift-over-time": drift_over_time,
     "imbalance": imbalance,
+    "duplicates": duplicates,
+    "near-duplicates": near_duplicates,
+    "odd-size": odd_size,
+    "dark": dark,
+    "bright": bright,
+    "blurry": blurry,
+    "low-information": low_information,
 }
 
 _ORDER = {"error": 0, "warning": 1, "note": 2}
+# A Dataset never changes, and `darkroom train` asks twice: of 60,000 images that was seconds.
+_KNOWN: WeakKeyDictionary[Dataset, tuple[Finding, ...]] = WeakKeyDictionary()
 
 
 def check_dataset(dataset: Dataset) -> tuple[Finding, ...]:
@@ -42,8 +75,10 @@ def check_dataset(dataset: Dataset) -> tuple[Finding, ...]:
     Returns:
         The findings, errors first. `train` refuses a dataset with an error.
     """
-    findings = [finding for check in CHECKS.values() for finding in check(dataset)]
-    return tuple(sorted(findings, key=lambda finding: _ORDER[finding.severity]))
+    if dataset not in _KNOWN:
+        findings = [finding for check in CHECKS.values() for finding in check(dataset)]
+        _KNOWN[dataset] = tuple(sorted(findings, key=lambda finding: _ORDER[finding.severity]))
+    return _KNOWN[dataset]
 
 
 def refuse_errors(dataset: Dataset, despite: Iterable[str] = ()) -> tuple[Finding, ...]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import polars as pl
 
 from darkroom.data.dataset import Dataset
-from darkroom.data.wording import counted
 from darkroom.findings import Finding
+from darkroom.wording import counted
 
 
 def duplicates_across_parts(dataset: Dataset) -> list[Finding]:
@@ -31,6 +31,9 @@ def duplicates_across_parts(dataset: Dataset) -> list[Finding]:
                 f"the first is {first[0]}, also {first[1]}"
             ),
             where=tuple(crossing["image"].explode()),
-            next_step="remove the copies from the training part",
+            next_step=(
+                "remove the copies from the training part, or deal all images anew, copies "
+                "together: --set data.parts=anew"
+            ),
         )
     ]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from darkroom.data.checks.naming import first_few
 from darkroom.data.dataset import Dataset
-from darkroom.data.wording import counted
 from darkroom.findings import Finding
+from darkroom.wording import counted
 
 
 def empty_class(dataset: Dataset) -> list[Finding]:
@@ -18,7 +19,7 @@ def empty_class(dataset: Dataset) -> list[Finding]:
             severity="error",
             what=(
                 f"{counted(len(empty), 'class folder holds', 'class folders hold')} no image: "
-                f"{', '.join(empty)}"
+                f"{first_few(empty)}"
             ),
             where=empty,
             next_step="fill or remove these folders",

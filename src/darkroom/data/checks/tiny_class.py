@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import polars as pl
 
+from darkroom.data.checks.naming import first_few
 from darkroom.data.dataset import Dataset
-from darkroom.data.wording import counted
 from darkroom.findings import Finding
+from darkroom.wording import counted
 
 _PARTS = 3
 # Own: of 20 images 4 are in a test part of 0.2; a recall of 2 in 4 is 15..85 % (95 %, Wilson).
@@ -21,7 +22,7 @@ def tiny_class(dataset: Dataset) -> list[Finding]:
         tiny = sizes.filter((pl.col("count") >= low) & (pl.col("count") < high))
         named = [(dataset.classes[label], count) for label, count in tiny.iter_rows()]
         if named:
-            listed = ", ".join(f"{name} ({count})" for name, count in named)
+            listed = first_few([f"{name} ({count})" for name, count in named])
             findings.append(
                 Finding(
                     name="tiny-class",
