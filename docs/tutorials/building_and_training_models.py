@@ -35,7 +35,6 @@ from PIL import Image
 import darkroom as dr
 from darkroom.backend import keras  # Keras itself, with its backend settled
 from darkroom.plots import Figure, confusion_matrix, learning_curves
-from darkroom.training.recipe import Augment, Optimizer
 
 EPOCHS = 6
 
@@ -185,8 +184,8 @@ course = dr.Recipe(
     image_size=side,
     epochs=EPOCHS,
     batch_size=128,
-    optimizer=Optimizer(name="adadelta", peak_lr=1.0, schedule="constant"),
-    augment=Augment(flip=False, shift=0.0),
+    optimizer=dr.Optimizer(name="adadelta", peak_lr=1.0, schedule="constant"),
+    augment=dr.Augment(flip=False, shift=0.0),
     precision="float32",
 )
 same = dr.train(dataset, course)

@@ -21,8 +21,12 @@ pytestmark = [
 
 TUTORIALS = Path(__file__).parent.parent.parent / "docs" / "tutorials"
 NOTEBOOKS = sorted(TUTORIALS.glob("*.py"))
+MADE = {  # of the workspace
+    "building_and_training_models": {"datasets", "runs", "evaluations"},
+    "getting_started_and_data_prep": {"datasets"},
+}
 LIVE = "application/vnd.vegalite"
-STATIC = "image/svg+xml"
+STATIC = ("image/svg+xml", "image/png")
 TIMEOUT_S = 900
 
 BARE_HTML = """
@@ -38,6 +42,11 @@ DRESSED = """
 import altair as alt
 from darkroom.plots import Figure
 Figure(alt.Chart(alt.InlineData(values=[{"x": 1}])).mark_bar().encode(x="x:Q"), "one bar")
+"""
+SHEET = """
+import numpy as np
+from darkroom.plots import Picture, picture_sheet
+picture_sheet({"": [Picture(pixels=np.zeros((2, 2, 3), np.uint8), name="dark")]})
 """
 
 
@@ -77,7 +86,7 @@ def charts(notebook) -> list[dict]:
 
 def without_picture(notebook) -> list[dict]:
     """Collect the charts that go dark in a saved notebook."""
-    return [data for data in charts(notebook) if not data.get(STATIC)]
+    return [data for data in charts(notebook) if not any(map(data.get, STATIC))]
 
 
 def cells_of(source: str):
@@ -90,11 +99,12 @@ def test_a_notebook_runs_and_every_chart_carries_a_picture(source, tmp_path, mon
     notebook = execute(jupytext.read(source), tmp_path, monkeypatch)
     assert len(charts(notebook)) >= 5
     assert without_picture(notebook) == []
-    assert (tmp_path / "workspace" / "runs").is_dir()
+    made = {path.name for path in (tmp_path / "workspace").iterdir()}
+    assert MADE[source.stem] <= made
 
 
-def test_there_is_a_notebook():
-    assert "building_and_training_models" in {path.stem for path in NOTEBOOKS}
+def test_every_notebook_says_what_it_makes():
+    assert {path.stem for path in NOTEBOOKS} == MADE.keys()
 
 
 @pytest.mark.parametrize("source", [BARE_MIME, BARE_HTML], ids=["mime", "html"])
@@ -102,8 +112,9 @@ def test_control_a_bare_chart_is_caught(source, tmp_path, monkeypatch):
     assert len(without_picture(execute(cells_of(source), tmp_path, monkeypatch))) == 1
 
 
-def test_a_figure_is_seen_as_a_chart_with_a_picture(tmp_path, monkeypatch):
-    notebook = execute(cells_of(DRESSED), tmp_path, monkeypatch)
+@pytest.mark.parametrize("source", [DRESSED, SHEET], ids=["svg", "png"])
+def test_a_figure_is_seen_as_a_chart_with_a_picture(source, tmp_path, monkeypatch):
+    notebook = execute(cells_of(source), tmp_path, monkeypatch)
     assert len(charts(notebook)) == 1
     assert without_picture(notebook) == []
 

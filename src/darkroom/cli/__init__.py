@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "quickstart": ("quickstart", "first_minute", "quickstart"),
     "init": ("init", "problem", "init"),
     "check": ("check", "data.checks", "check_dataset"),
+    "explore": ("explore", "data.explore", "explore"),
     "train": ("train", "training.train", "train"),
     "evaluate": ("evaluate", "evaluation.evaluate", "evaluate"),
     "pack": ("pack", "bundles.pack", "pack"),

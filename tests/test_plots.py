@@ -1,0 +1,250 @@
+"""Figures: what they say, that nothing is drawn beyond what Altair takes, and how they are kept."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from darkroom.plots import (
+    Figure,
+    Picture,
+    class_balance,
+    confusion_matrix,
+    embedding_map,
+    learning_curves,
+    measure_histogram,
+    measure_ranges,
+    picture_sheet,
+    size_map,
+    value_histograms,
+)
+
+MOST_ROWS = 5_000  # Altair refuses more in one chart
+
+
+def picture(height: int = 20, width: int = 24, channels: int = 3, caption: str = "") -> Picture:
+    pixels = np.random.default_rng(height).integers(0, 256, (height, width, channels), np.uint8)
+    return Picture(pixels=pixels, name="a.png", caption=caption)
+
+
+def tables(spec: object) -> list[list[dict]]:
+    """Collect every table of values in a specification."""
+    if isinstance(spec, list):
+        return [table for part in spec for table in tables(part)]
+    if not isinstance(spec, dict):
+        return []
+    found = [spec.get("values"), *spec.get("datasets", {}).values()]
+    own = [
+        table
+        for table in found
+        if isinstance(table, list) and isinstance(next(iter(table), 0), dict)
+    ]
+    below = [part for name, part in spec.items() if name != "datasets"]
+    return own + [table for part in below for table in tables(part)]
+
+
+def rows(figure: Figure) -> list[dict]:
+    return [row for table in tables(figure.spec) for row in table]
+
+
+def points(count: int) -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(count, 2))
+
+
+SIDES = np.random.default_rng(0).integers(50, 5_000, (20_000, 2))
+FIGURES = {
+    "class_balance": lambda: class_balance({"train": [3, 1], "test": [1, 0]}, ["cat", "dog"]),
+    "confusion_matrix": lambda: confusion_matrix([[3, 1], [0, 4]], ["cat", "dog"]),
+    "embedding_map": lambda: embedding_map(points(9), [*"abcdefghi"], ["x", "y", "z"] * 3),
+    "learning_curves": lambda: learning_curves([1, 0.5], [1.1, 0.7], what="loss", best=2),
+    "measure_histogram": lambda: measure_histogram({"train": points(50)[:, 0]}, what="contrast"),
+    "measure_ranges": lambda: measure_ranges({"cat": points(50)[:, 0]}, what="contrast"),
+    "picture_sheet": lambda: picture_sheet({"cat": [picture()], "dog": []}, title="One"),
+    "size_map": lambda: size_map(SIDES[:, 0], SIDES[:, 1]),
+    "value_histograms": lambda: value_histograms({"unit": points(99) @ np.ones((2, 3))}),
+}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_is_a_picture_and_a_chart_at_once(name):
+    figure = FIGURES[name]()
+    bundle = figure._repr_mimebundle_()
+    still = bundle.get("image/svg+xml") or bundle["image/png"]
+    assert len(still) > 500
+    assert bundle["application/vnd.vegalite.v6+json"] == figure.spec
+    assert bundle["text/plain"] == figure.alternative != ""
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_can_be_saved_as_a_png(name):
+    image = Image.open(io.BytesIO(FIGURES[name]().png(scale=1)))
+    assert image.format == "PNG"
+    assert min(image.size) > 30
+    assert len(image.convert("RGB").getcolors(1 << 24) or []) > 2
+
+
+def test_photographs_are_kept_as_png_and_charts_as_svg():
+    assert "image/png" in FIGURES["picture_sheet"]()._repr_mimebundle_()
+    assert "image/svg+xml" in FIGURES["class_balance"]()._repr_mimebundle_()
+
+
+def test_class_balance_has_a_row_for_each_class_and_part():
+    counts = {
+        (row["class"], row["part"]): row["images"] for row in rows(FIGURES["class_balance"]())
+    }
+    assert counts == {
+        ("cat", "train"): 3,
+        ("dog", "train"): 1,
+        ("cat", "test"): 1,
+        ("dog", "test"): 0,
+    }
+
+
+def test_class_balance_of_many_classes_shows_both_ends_and_says_so():
+    sizes = list(range(1_000))
+    figure = class_balance({"train": sizes}, [f"class {size}" for size in sizes])
+    drawn = {row["images"] for row in rows(figure)}
+    assert drawn == {*range(30), *range(970, 1_000)}
+    assert "30 largest" in figure.spec["title"]
+    assert "1,000" in figure.spec["title"]
+
+
+def test_class_balance_copes_with_a_part_without_images():
+    assert class_balance({"train": [0, 0]}, ["cat", "dog"]).png(scale=1)
+
+
+def test_images_of_one_size_are_said_to_be_of_one_size():
+    figure = size_map(np.full(7, 32), np.full(7, 24))
+    assert figure.alternative == "All 7 images: 32 x 24 px"
+
+
+def test_too_many_sizes_are_gathered_and_none_is_lost():
+    figure = size_map(SIDES[:, 0], SIDES[:, 1])
+    images = [row["images"] for row in rows(figure) if "images" in row]
+    assert sum(images) == len(SIDES)
+    assert len(images) <= 1_600
+    assert "gathered" in figure.spec["title"]
+
+
+def test_few_sizes_are_drawn_one_by_one():
+    figure = size_map(np.array([10, 10, 20]), np.array([10, 10, 30]))
+    drawn = [
+        (row["width"], row["height"], row["images"]) for row in rows(figure) if "images" in row
+    ]
+    assert drawn == [(10, 10, 2), (20, 30, 1)]
+
+
+def test_a_histogram_gives_shares_of_each_group():
+    figure = measure_histogram({"train": np.full(100, 0.2), "test": np.full(10, 0.8)}, what="light")
+    for group in ("train", "test"):
+        shares = [row["share"] for row in rows(figure) if row["group"] == group]
+        assert sum(shares[:-1]) == pytest.approx(1)  # the last one repeats the end of a step
+
+
+def test_a_histogram_leaves_out_what_is_not_known():
+    figure = measure_histogram({"train": np.array([np.nan, 0.1, 0.2])}, what="sharpness")
+    assert "2 images" in figure.alternative
+
+
+def test_far_outliers_stand_in_the_last_step_and_are_counted():
+    values = np.r_[np.linspace(0, 1, 1_000), 500, 900]
+    figure = measure_histogram({"train": values}, what="sharpness")
+    assert max(row["value"] for row in rows(figure)) < 2
+    assert "beyond" in figure.spec["title"]
+    control = measure_histogram({"train": np.linspace(0, 1, 1_000)}, what="sharpness")
+    assert "beyond" not in control.spec["title"]
+
+
+def test_a_histogram_of_nothing_and_of_one_value_are_drawn():
+    assert measure_histogram({"train": np.zeros(0)}, what="light").png(scale=1)
+    assert measure_histogram({"train": np.ones(3)}, what="light").png(scale=1)
+
+
+def test_ranges_stand_in_the_order_of_their_medians():
+    figure = measure_ranges(
+        {"high": np.full(9, 3.0), "low": np.full(9, 1.0), "none": np.full(2, np.nan)}, what="light"
+    )
+    assert [row["group"] for row in tables(figure.spec)[0]] == ["low", "high"]
+
+
+def test_ranges_of_many_classes_show_both_ends():
+    figure = measure_ranges({str(n): np.full(3, float(n)) for n in range(300)}, what="light")
+    drawn = {row["p50"] for row in rows(figure)}
+    assert drawn == {*map(float, range(30)), *map(float, range(270, 300))}
+
+
+def test_a_map_takes_a_sample_of_many_images_and_says_so():
+    names = [str(number) for number in range(20_000)]
+    figure = embedding_map(points(20_000), names, ["cat", "dog"] * 10_000)
+    assert len(rows(figure)) <= MOST_ROWS
+    assert "of 20,000 images" in figure.spec["title"]
+
+
+def test_a_map_of_many_classes_colours_the_largest_and_says_so():
+    groups = [f"class {number % 100 if number % 3 else 7}" for number in range(900)]
+    figure = embedding_map(points(900), [str(n) for n in range(900)], groups)
+    drawn = {row["drawn"] for row in rows(figure)}
+    assert len(drawn) == 21
+    assert {"class 7", "all others"} <= drawn
+    assert "20 largest of 100" in figure.spec["title"]
+
+
+def test_no_two_groups_of_a_map_look_alike():
+    groups = [f"class {number}" for number in range(21)]
+    figure = embedding_map(points(21), groups, groups)
+    encoding = figure.spec["encoding"]
+    looks = list(
+        zip(encoding["color"]["scale"]["range"], encoding["shape"]["scale"]["range"], strict=True)
+    )
+    assert len(set(looks)) == len(looks) == 21
+
+
+def test_groups_are_ordered_as_people_count():
+    groups = [f"cluster {number}" for number in range(1, 13)]
+    figure = embedding_map(points(12), groups, groups, by="cluster")
+    assert figure.spec["encoding"]["color"]["scale"]["domain"] == groups
+
+
+def test_a_sheet_holds_every_picture_and_heading():
+    figure = picture_sheet({"cat": [picture()] * 30, "dog": [picture(caption="0.3")]})
+    table = rows(figure)
+    assert sum("url" in row for row in table) == 31
+    assert [row["text"] for row in table if "text" in row] == ["cat", "dog", "0.3"]
+
+
+def test_pictures_on_a_sheet_do_not_overlap_and_stay_inside():
+    figure = picture_sheet({name: [picture()] * 5 for name in "abcdefgh"}, side=40)
+    places = [(row["x"], row["y"]) for row in rows(figure) if "url" in row]
+    assert len(set(places)) == 40
+    for number, (x, y) in enumerate(places):
+        assert 20 <= x <= figure.spec["width"] - 20
+        assert 0 < y < figure.spec["height"]
+        assert all(abs(x - u) >= 40 or abs(y - v) >= 30 for u, v in places[:number])
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_small_image_is_enlarged_in_whole_pixels_and_not_distorted(channels):
+    import base64
+
+    small = Picture(
+        pixels=np.array([[[0] * channels, [255] * channels]], np.uint8), name="two pixels"
+    )
+    figure = picture_sheet({"": [small]}, side=56)
+    url = next(row["url"] for row in rows(figure) if "url" in row)
+    shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))))
+    assert shown.shape[:2] == (56, 112)
+    assert set(np.unique(shown)) == {0, 255}
+
+
+def test_a_sheet_of_nothing_is_drawn():
+    assert picture_sheet({}).png(scale=1)
+
+
+def test_value_histograms_name_the_channels():
+    figure = value_histograms({"unit": np.random.default_rng(0).random((50, 3))})
+    assert {row["channel"] for row in rows(figure)} == {"red", "green", "blue"}
+    grey = value_histograms({"unit": np.random.default_rng(0).random((50, 1))})
+    assert {row["channel"] for row in rows(grey)} == {"grey"}
