@@ -31,6 +31,7 @@ from darkroom.data.sources.tables import (
     file_stamp,
     parquet_damage,
     read_table,
+    refuse_lost_rows,
     text_bytes,
 )
 from darkroom.errors import DataError
@@ -110,6 +111,8 @@ class ParquetImagesSource:
             with parquet_damage(str(shard.path)):
                 rows = pl.scan_parquet(shard.path, glob=False).select(shard.image.alias("image"))
                 block = rows.slice(where.first, where.count).collect()["image"].to_list()
+            if where.row - where.first >= len(block):  # changed since it was listed
+                refuse_lost_rows(where.first + len(block), where.row + 1, where=str(shard.path))
             self._blocks[key] = block
             if len(self._blocks) > _KEPT_BLOCKS:
                 self._blocks.popitem(last=False)
@@ -209,6 +212,7 @@ def _read_shard(name: str, path: Path, asked: Columns) -> tuple[_Shard, Answers,
             .select(image.bin.size().alias("size"), written.cast(pl.String).alias("path"))
             .collect(engine="streaming")
         )
+    refuse_lost_rows(len(frame), table.rows, where=str(path))
     unpacked = int(frame["size"].sum()) + text_bytes(frame["path"])
     refuse_unpacked(unpacked, path.stat().st_size, where=str(path))
     shard = _Shard(name=name, path=path, image=image)

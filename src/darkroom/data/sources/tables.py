@@ -166,6 +166,7 @@ def _read_parquet(source: Path | bytes, where: str) -> Table:
     def load(name: str) -> list[Any]:
         with parquet_damage(where):
             column = frame().select(name).collect()[name]
+        refuse_lost_rows(len(column), rows, where=where)
         refuse_unpacked(text_bytes(column), packed, where=where)
         return column.to_list()
 
@@ -175,6 +176,19 @@ def _read_parquet(source: Path | bytes, where: str) -> Table:
         names = tuple(frame().collect_schema())
         rows = frame().select(pl.len()).collect().item()
     return Table(where=where, names=names, rows=rows, load=load)
+
+
+def refuse_lost_rows(found: int, rows: int, *, where: str) -> None:
+    """Refuse a damaged Parquet file of which polars gives fewer or more rows than it says.
+
+    Raises:
+        DataError: The numbers differ.
+    """
+    if found != rows:
+        raise DataError(
+            f"{where} is damaged: {found:,} values were read, its footer says {rows:,}",
+            hint="write it again, or fetch it again",
+        )
 
 
 def text_bytes(column: pl.Series) -> int:
