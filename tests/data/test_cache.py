@@ -204,6 +204,33 @@ def test_keys_that_do_not_fit_are_told_too(tmp_path):
     assert count_known(cache, range(10)) == 10
 
 
+def test_only_what_is_missing_is_made_and_all_is_looked_up(tmp_path):
+    cache = pixel_cache(tmp_path, SMALL)
+    append(cache, [0, 2])
+    asked = []
+
+    def make(missing):
+        asked.append(missing.tolist())
+        for number in np.flatnonzero(missing):
+            yield [key_of(number)], [pixels_of(number)]
+
+    for _ in range(2):
+        values, rows = cache.look_up([key_of(number) for number in range(4)], make)
+        assert all(np.array_equal(values[row], pixels_of(n)) for n, row in enumerate(rows))
+    assert asked == [[False, True, False, True]]
+
+
+def test_a_look_up_tells_of_rows_that_were_not_made(tmp_path):
+    cache = pixel_cache(tmp_path, SMALL)
+    append(cache, range(3))
+    with pytest.raises(ArtifactError) as caught:
+        cache.look_up([key_of(number) for number in range(5)], lambda _: [])
+    assert "2 of 5 images" in caught.value.problem
+    assert str(tmp_path) in caught.value.problem
+    _, rows = cache.look_up([key_of(number) for number in range(3)], lambda _: [])
+    assert rows.tolist() == [0, 1, 2]  # control: what is there is found
+
+
 def test_a_cache_that_lost_what_was_put_there_is_told_and_no_other_image_is_taken(
     tmp_path, workspace, monkeypatch
 ):

@@ -13,7 +13,7 @@ import fcntl
 import hashlib
 import importlib.metadata
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,9 +22,13 @@ import numpy as np
 from darkroom.data.decode import DECODER
 from darkroom.data.preprocess import Preprocess, pixel_key
 from darkroom.disk import disk_errors
+from darkroom.errors import ArtifactError
 
 if TYPE_CHECKING:
-    from jaxtyping import Int
+    from jaxtyping import Bool, Int
+
+    # Keys and the row of each; what is there already or comes twice is passed over.
+    Batch = tuple[Sequence[bytes], Sequence[np.ndarray] | np.ndarray]
 
 _KEY_BYTES = 32
 
@@ -65,6 +69,38 @@ class RowCache:
         self._row_bytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
         key = hashlib.sha256(made_by.encode()).hexdigest()[:16]
         self._pixels, self._keys = folder / f"{key}.pixels", folder / f"{key}.keys"
+
+    def look_up(
+        self,
+        digests: Sequence[bytes],
+        make: Callable[[Bool[np.ndarray, "images"]], Iterable[Batch]],
+    ) -> tuple[np.ndarray, Int[np.ndarray, "images"]]:
+        """Give the rows of images, making first what is not cached yet.
+
+        Args:
+            digests: The sha256 of each image's bytes.
+            make: Gets which of the images are missing, at least one; gives their digests and
+                rows, batch by batch. Called while no other process can append.
+
+        Returns:
+            Every row of the cache, memory-mapped, and the row of each image, 0 or more.
+
+        Raises:
+            ArtifactError: The disk is full, or the cache was removed while it was filled.
+        """
+        rows = self.rows(digests)
+        if (rows < 0).any():
+            with self.appending() as appender:
+                for made, values in make(rows < 0):
+                    appender.add(made, values)
+            rows = self.rows(digests)
+        if (rows < 0).any():  # as an index, -1 would take the last cached image for each of them
+            raise ArtifactError(
+                f"{int((rows < 0).sum()):,} of {len(digests):,} images are not in {self.folder} "
+                "although they were just put there",
+                hint="type the command again, and leave the cache alone while it runs",
+            )
+        return self.values(), rows
 
     def rows(self, digests: Sequence[bytes]) -> Int[np.ndarray, "images"]:
         """Look up images by the sha256 of their bytes.

@@ -18,12 +18,14 @@ from darkroom.data.dataset import Dataset
 from darkroom.data.decode import DECODER, decode_image
 from darkroom.data.prepared import in_reading_order, pixel_rows
 from darkroom.data.preprocess import pixel_key
+from darkroom.data.remembered import once_per_dataset
 from darkroom.data.sharpness import LEAST_SIDE, measure_sharpness
 from darkroom.data.survey import in_chunks, in_order
-from darkroom.errors import ArtifactError
 
 if TYPE_CHECKING:
     from jaxtyping import Float32, Int
+
+    from darkroom.data.cache import Batch
 
 MEASURES = (*COLOUR_AND_LIGHT, "sharpness")
 _VERSION = 1  # raise it when the same pixels get other measures
@@ -38,6 +40,7 @@ class _Todo(msgspec.Struct, frozen=True, kw_only=True):
     data: bytes | None  # the file; None: it is too small to have a sharpness
 
 
+@once_per_dataset
 def measure_images(dataset: Dataset) -> pl.DataFrame:
     """Measure light, colour and sharpness of every image.
 
@@ -65,18 +68,11 @@ def measure_images(dataset: Dataset) -> pl.DataFrame:
     """
     cache = measures_cache(dataset)
     digests = [bytes.fromhex(digest) for digest in dataset.index["sha256"]]
-    rows = cache.rows(digests)
-    if (rows < 0).any():
-        _fill(dataset, dataset.index.filter(pl.Series(rows < 0)), cache)
-        rows = cache.rows(digests)
-    if (rows < 0).any():
-        raise ArtifactError(
-            f"{int((rows < 0).sum()):,} images of {dataset.name} are not in {cache.folder} "
-            "although they were just put there",
-            hint="type the command again, and leave the cache alone while it runs",
-        )
-    values = np.asarray(cache.values()[rows])
-    columns = {name: values[:, number] for number, name in enumerate(MEASURES)}
+    values, rows = cache.look_up(
+        digests, lambda missing: _measured(dataset, dataset.index.filter(pl.Series(missing)))
+    )
+    measured = np.asarray(values[rows])
+    columns = {name: measured[:, number] for number, name in enumerate(MEASURES)}
     table = pl.DataFrame({"image": dataset.index["image"]} | columns)
     return table.with_columns(pl.col("sharpness").fill_nan(None))
 
@@ -90,7 +86,7 @@ def measures_cache(dataset: Dataset) -> RowCache:
     return RowCache(dataset.workspace.cache / "measures", made_by, (len(MEASURES),), np.float32)
 
 
-def _fill(dataset: Dataset, missing: pl.DataFrame, cache: RowCache) -> None:
+def _measured(dataset: Dataset, missing: pl.DataFrame) -> Iterator[Batch]:
     files = missing.unique("sha256", maintain_order=True)
     if files.select(pl.min_horizontal("height", "width").max() >= LEAST_SIDE).item():
         files = in_reading_order(dataset.source(), files)
@@ -101,10 +97,8 @@ def _fill(dataset: Dataset, missing: pl.DataFrame, cache: RowCache) -> None:
         sharpness = np.array([_sharpness(todo.data) for todo in chunk], np.float32)
         return [todo.digest for todo in chunk], np.column_stack([light, sharpness])
 
-    with cache.appending() as appender:
-        chunks = in_chunks(_todos(dataset, files, rows))
-        for digests, values in in_order(measure, chunks, total=len(files)):
-            appender.add(digests, values)
+    chunks = in_chunks(_todos(dataset, files, rows))
+    yield from in_order(measure, chunks, total=len(files))
 
 
 def _sharpness(data: bytes | None) -> float:

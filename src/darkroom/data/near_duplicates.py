@@ -24,6 +24,7 @@ from darkroom.data.likeness.descriptor import fingerprint_images, is_plain, shri
 from darkroom.data.likeness.index import find_candidates
 from darkroom.data.likeness.verify import COARSE, verify_pairs
 from darkroom.data.prepared import pixel_rows
+from darkroom.data.remembered import once_per_dataset
 from darkroom.disk import write_file
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class NearDuplicates(msgspec.Struct, frozen=True, kw_only=True):
     too_plain: int  # images that were not: they show next to nothing
 
 
+@once_per_dataset
 def near_duplicates(dataset: Dataset) -> NearDuplicates:
     """Find images that are the same picture but for a small change.
 

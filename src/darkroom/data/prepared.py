@@ -13,10 +13,11 @@ from darkroom.data.dataset import Dataset
 from darkroom.data.preprocess import Preprocess, prepare_image
 from darkroom.data.sources import Source
 from darkroom.data.survey import in_chunks, in_order
-from darkroom.errors import ArtifactError
 
 if TYPE_CHECKING:
-    from jaxtyping import Int, UInt8
+    from jaxtyping import Bool, Int, UInt8
+
+    from darkroom.data.cache import Batch
 
     Prepared = list[tuple[bytes, UInt8[np.ndarray, "height width channels"]]]
 
@@ -81,17 +82,9 @@ def pixel_rows(
     """
     cache = pixel_cache(dataset.workspace.cache / "pixels", preprocess)
     digests = [bytes.fromhex(digest) for digest in table["sha256"]]
-    rows = cache.rows(digests)
-    if (rows < 0).any():
-        missing = table.filter(pl.Series(rows < 0))
-        with cache.appending() as appender:
-            for chunk in prepared_images(dataset, missing, preprocess):
-                appender.add([digest for digest, _ in chunk], [pixels for _, pixels in chunk])
-        rows = cache.rows(digests)
-    if (rows < 0).any():  # as an index, -1 would take the last cached image for each of them
-        raise ArtifactError(
-            f"{int((rows < 0).sum()):,} images of {dataset.name} are not in {cache.folder} "
-            "although they were just put there",
-            hint="type the command again, and leave the cache alone while it runs",
-        )
-    return cache.values(), rows
+
+    def prepare(missing: Bool[np.ndarray, "images"]) -> Iterator[Batch]:
+        for chunk in prepared_images(dataset, table.filter(pl.Series(missing)), preprocess):
+            yield [digest for digest, _ in chunk], [pixels for _, pixels in chunk]
+
+    return cache.look_up(digests, prepare)

@@ -6,7 +6,6 @@ A check is one file with one function from a Dataset to findings, and one line i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from weakref import WeakKeyDictionary
 
 from darkroom.data.checks.blurry import blurry
 from darkroom.data.checks.bright import bright
@@ -31,6 +30,7 @@ from darkroom.data.checks.single_class import single_class
 from darkroom.data.checks.tiny_class import tiny_class
 from darkroom.data.checks.unreadable import unreadable
 from darkroom.data.dataset import Dataset
+from darkroom.data.remembered import once_per_dataset
 from darkroom.errors import DataError, nearest
 from darkroom.findings import Finding
 
@@ -62,10 +62,9 @@ CHECKS: dict[str, Check] = {
 }
 
 _ORDER = {"error": 0, "warning": 1, "note": 2}
-# A Dataset never changes, and `darkroom train` asks twice: of 60,000 images that was seconds.
-_KNOWN: WeakKeyDictionary[Dataset, tuple[Finding, ...]] = WeakKeyDictionary()
 
 
+@once_per_dataset  # `darkroom train` asks twice: of 60,000 images that was seconds
 def check_dataset(dataset: Dataset) -> tuple[Finding, ...]:
     """Look for what would spoil a training or its score.
 
@@ -75,10 +74,8 @@ def check_dataset(dataset: Dataset) -> tuple[Finding, ...]:
     Returns:
         The findings, errors first. `train` refuses a dataset with an error.
     """
-    if dataset not in _KNOWN:
-        findings = [finding for check in CHECKS.values() for finding in check(dataset)]
-        _KNOWN[dataset] = tuple(sorted(findings, key=lambda finding: _ORDER[finding.severity]))
-    return _KNOWN[dataset]
+    findings = [finding for check in CHECKS.values() for finding in check(dataset)]
+    return tuple(sorted(findings, key=lambda finding: _ORDER[finding.severity]))
 
 
 def refuse_errors(dataset: Dataset, despite: Iterable[str] = ()) -> tuple[Finding, ...]:
