@@ -1,4 +1,4 @@
-"""How numbers are put into words, everywhere the same."""
+"""How numbers and names are put into words, everywhere the same."""
 
 from __future__ import annotations
 
@@ -11,3 +11,14 @@ def counted(count: int, one: str, many: str) -> str:
 def percent(share: float) -> str:
     """Write a share in 0..1 as a person reads it: `98.3 %`."""
     return f"{100 * share:.1f} %"
+
+
+def visible(text: str) -> str:
+    """Write out what cannot be seen: line breaks, control characters, turned writing.
+
+    A file's name may hold them, and break a line or command the terminal.
+    """
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in text
+    )

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from darkroom.cli import main
+from darkroom.cli.printing import print_names
 from tests.making import draw_folder
 
 
@@ -87,6 +88,12 @@ def test_a_name_cannot_command_the_terminal_and_is_listed_as_it_is(check, folder
     assert "\x1b[31mred" not in said
     assert "ball/\\x1b[31mred\\nline.png" in said
     assert check(folder, "--list", "unreadable")[0] == f"ball/{name}\n"
+
+
+def test_on_a_terminal_a_listed_name_is_fit_to_be_read(capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    print_names(["ball/\x1b[31mred\nline.png\tsystem file"])
+    assert capsys.readouterr().out == "ball/\\x1b[31mred\\nline.png\tsystem file\n"
 
 
 def test_a_check_that_found_nothing_lists_nothing(check, folder):

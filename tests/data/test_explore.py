@@ -19,7 +19,6 @@ import darkroom
 from darkroom.cli.explore import explore as explore_command
 from darkroom.data.embedding import simple_embedding
 from darkroom.data.explore import explore
-from darkroom.data.explore.page import visible
 from darkroom.errors import DataError, RecipeError
 from tests.making import draw_folder, draw_image, image_bytes
 
@@ -147,11 +146,6 @@ def test_that_test_would_notice_names_that_are_markup(hostile, monkeypatch):
         jinja2, "Environment", lambda **options: real(**options | {"autoescape": False})
     )
     assert {"i", "onclick"} <= suspicious(opened(hostile))
-
-
-def test_what_cannot_be_seen_is_written_out():
-    assert visible("a\nb\u202ec\x00") == "a\\nb\\u202ec\\x00"
-    assert visible("Straße 東京 <b>") == "Straße 東京 <b>"
 
 
 def test_findings_come_with_their_pictures_copies_side_by_side(tmp_path, workspace):

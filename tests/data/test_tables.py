@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import tracemalloc
 from pathlib import Path
 
@@ -554,6 +555,17 @@ def test_columns_are_not_named_for_a_folder(photos):
 def test_columns_named_for_a_folder_with_a_table_lead_to_the_table(photos):
     path = write_table(photos / "t.csv", {"image": PATHS, "label": CLASSES})
     assert f"darkroom check {path} --label class" in refused(photos, label="class").hint
+
+
+def test_a_hint_works_as_it_stands_where_a_shell_would_tear_its_names_apart(photos):
+    torn = photos.rename(photos.with_name("my photos; ls"))
+    columns = {"image": PATHS, "what; it is": CLASSES, "Label": CLASSES, "class": CLASSES}
+    path = write_table(torn / "my table.csv", columns)
+    for error in (refused(torn, label="what; it is"), refused(path)):
+        words = shlex.split(error.hint[error.hint.index("darkroom check") :])
+        assert words[:4] == ["darkroom", "check", str(path), "--label"]
+        assert open_dataset(words[2], columns=Columns(label=words[4])).classes == ("cat", "dog")
+    assert shlex.split(f"darkroom check {path}")[2] != str(path)  # control: as it was typed before
 
 
 def test_a_folder_of_images_beside_a_table_leads_to_the_table(tmp_path, workspace):

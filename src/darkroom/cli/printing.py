@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from darkroom.wording import visible
+
 if TYPE_CHECKING:
     from darkroom.findings import Finding
 
@@ -37,29 +39,23 @@ def print_json(value: Any) -> None:
 
 def say_below(words: str) -> None:
     """Print prose below the words of the line before."""
-    say(f"{'':12}{_on_one_line(words)}")
+    say(f"{'':12}{visible(words)}")
 
 
 def say_findings(findings: Sequence[Finding]) -> None:
     """Print findings with what to do about each."""
     for finding in findings:
         name = click.style(f"{finding.severity:<9}", fg=_COLORS[finding.severity])
-        say(f"  {name} {_on_one_line(finding.what)}")
+        say(f"  {name} {visible(finding.what)}")
         say_below(f"[{finding.name}] next: {finding.next_step}")
 
 
 def print_names(names: Iterable[str]) -> None:
     """Print names to standard output, one per line: on a terminal fit to be read, else as is."""
     for name in names:
-        click.echo(_on_one_line(name) if sys.stdout.isatty() else name, color=True)
-
-
-def _on_one_line(words: str) -> str:
-    """Write out what a file's name may hold to break a line or to command the terminal."""
-    return "".join(
-        letter if letter.isprintable() or letter == "\t" else ascii(letter)[1:-1]
-        for letter in words
-    )
+        # A tab parts a skipped file from its reason.
+        readable = "\t".join(map(visible, name.split("\t")))
+        click.echo(readable if sys.stdout.isatty() else name, color=True)
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

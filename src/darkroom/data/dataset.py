@@ -19,6 +19,7 @@ import polars as pl
 from darkroom.data.preprocess import Preprocess, default_preprocess
 from darkroom.data.sources import Columns, Source
 from darkroom.data.sources.locate import locate_source
+from darkroom.data.wording import check_command, what_opens
 from darkroom.decision import Task
 from darkroom.errors import DataError
 from darkroom.records import Upgrade, from_json
@@ -145,7 +146,7 @@ class Dataset:
             have = ", ".join(self.counts)
             raise DataError(
                 f"{self.name} has no part `{part}`, only {have}",
-                hint=f"darkroom check {self.record.location}",
+                hint=check_command(what_opens(self)),
             )
         return self.index.filter(pl.col("part") == part)
 
@@ -166,11 +167,16 @@ class Dataset:
         return labels.to_numpy()
 
     def targets(self, part: str) -> Float[np.ndarray, "images classes"]:
-        """Give each image's labels as ones in a row of zeros.
+        """Give each image's labels as ones in a row of zeros, or its number, as float32.
+
+        Returns:
+            A column per class; for a regression one, NaN where no number is known.
 
         Raises:
             DataError: There is no such part.
         """
+        if self.task == "regression":
+            return self.part(part)["target"].to_numpy().astype(np.float32).reshape(-1, 1)
         labels = self.part(part)["labels"]
         hot = np.zeros((len(labels), len(self.classes)), np.float32)
         rows = np.repeat(np.arange(len(labels)), labels.list.len().fill_null(0).to_numpy())
@@ -216,7 +222,7 @@ class Dataset:
         if hashlib.sha256(data).hexdigest() != sha256:
             raise DataError(
                 f"{name} in {self.record.location} changed after the dataset was opened",
-                hint=f"open it again: darkroom check {self.record.location}",
+                hint=f"open it again: {check_command(self.record.location)}",
             )
         return data
 

@@ -19,7 +19,7 @@ from darkroom.data.sources.download import MAX_BYTES
 from darkroom.data.sources.locate import locate_source, refuse_unfit
 from darkroom.data.sources.tables import TABLE_ENDINGS
 from darkroom.data.survey import Seen, survey
-from darkroom.data.wording import first_skipped
+from darkroom.data.wording import check_command, first_skipped
 from darkroom.disk import write_file
 from darkroom.errors import ArtifactError, DataError
 from darkroom.records import from_json, to_json
@@ -254,5 +254,5 @@ def _hint_of_table(source: Source, listing: Listing) -> str | None:
     if table is None:
         return None
     if Path(source.location).is_dir():
-        return f"name the table: darkroom check {source.location}/{table}"
+        return f"name the table: {check_command(f'{source.location}/{table}')}"
     return f"unpack the archive, and name its table {table}"

@@ -1,6 +1,15 @@
-"""How this room words what it could not use."""
+"""How this room words what it could not use, and what to type next."""
 
 from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from darkroom.data.sources import Columns
+
+if TYPE_CHECKING:
+    from darkroom.data.dataset import Dataset
 
 UNREADABLE = "unreadable: "  # how the reason begins of a file that should have been an image
 
@@ -17,3 +26,24 @@ def first_skipped(name: str, reason: str, *, of: int) -> str:
     if reason.startswith(UNREADABLE):
         return f"{subject} {reason.removeprefix(UNREADABLE)}"
     return f"{subject} was passed over: {reason}"
+
+
+def check_command(where: str | Path, *options: str) -> str:
+    """Give the command that checks a source, fit to be typed as it stands.
+
+    Args:
+        where: What opens it.
+        options: Names and values, each for itself.
+    """
+    return shlex.join(["darkroom", "check", str(where), *options])
+
+
+def what_opens(dataset: Dataset) -> str:
+    """Give what has to be named to open the same dataset again.
+
+    The source's location does, unless columns were named for it or it was split: then only the
+    workspace's name for it does.
+    """
+    record = dataset.record
+    is_as_opened = record.columns == Columns() and not record.split
+    return record.location if is_as_opened else dataset.name

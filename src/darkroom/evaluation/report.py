@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from pathlib import Path
-from typing import Any
 
-import jinja2
 import msgspec
 import polars as pl
-from PIL import Image
 
-from darkroom.data.decode import decode_image
+from darkroom.data.thumbnails import thumbnails
 from darkroom.disk import write_file
 from darkroom.evaluation.evaluation import EvaluationRecord
 from darkroom.evaluation.metrics import Metrics
-from darkroom.plots import Figure, confusion_matrix, learning_curves
+from darkroom.pages import fill_template
+from darkroom.plots import confusion_matrix, learning_curves
 from darkroom.training.run import Run
 
 _SHOWN = 12
@@ -72,22 +68,16 @@ def write_report(
         ),
     ]
     matrix = confusion_matrix(metrics.confusion, record.classes) if metrics.confusion else None
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("darkroom"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page = environment.get_template("report.html.j2").render(
+    page = fill_template(
+        "report.html.j2",
         name=name,
         run=run,
         record=record,
         metrics=metrics,
         honest=honest,
         confused=metrics.most_confused(),
-        curves=[_embedded(figure) for figure in curves],
-        matrix=_embedded(matrix) if matrix else None,
+        curves=curves,
+        matrix=matrix,
         wrong=most_confident_mistakes(run, predictions, _SHOWN),
         wrong_count=metrics.images - (metrics.accuracy.hits or 0),
         lineage=run.workspace.lineage(run.path),
@@ -102,34 +92,14 @@ def most_confident_mistakes(run: Run, predictions: pl.DataFrame, count: int) -> 
         DataError: One of them changed since the dataset was opened.
     """
     wrong = predictions.filter(~pl.col("correct")).sort("confidence", descending=True).head(count)
-    index = run.dataset.index.select("image", "sha256")
-    rows = wrong.join(index, on="image", how="left", maintain_order="left")
-    pictures = run.dataset.read(rows)
+    pictures = thumbnails(run.dataset, wrong["image"], longest_px=_THUMBNAIL_PX)
     return [
         WrongImage(
             name=row["image"],
             labels=", ".join(row["labels"]) or "nothing",
             predicted=", ".join(row["predicted"]) or "nothing",
             confidence=row["confidence"],
-            picture=_thumbnail(picture),
+            picture=pictures[row["image"]],
         )
-        for row, picture in zip(rows.iter_rows(named=True), pictures, strict=True)
+        for row in wrong.iter_rows(named=True)
     ]
-
-
-def _thumbnail(data: bytes) -> str:
-    pixels = decode_image(data)
-    image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
-    small = max(image.size) <= 64
-    # Small images are enlarged in whole pixels by the page; large ones are made small here.
-    if not small:
-        image.thumbnail((_THUMBNAIL_PX, _THUMBNAIL_PX))
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG" if small else "JPEG")
-    kind = "png" if small else "jpeg"
-    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
-
-
-def _embedded(figure: Figure) -> dict[str, Any]:
-    picture = base64.b64encode(figure.svg().encode()).decode()
-    return {"uri": f"data:image/svg+xml;base64,{picture}", "alternative": figure.alternative}

@@ -7,6 +7,8 @@ from typing import Any, Literal
 import altair as alt
 import vl_convert
 
+from darkroom.pages import data_uri
+
 FONT = "system-ui, -apple-system, 'Segoe UI', sans-serif"
 INK, QUIET, GRID = "#24292f", "#57606a", "#eaeef2"
 FIRST, SECOND = "#0b6bcb", "#c4510e"  # told apart by colour-blind readers, and when printed
@@ -34,6 +36,10 @@ class Figure:
     def svg(self) -> str:
         """Draw it as a static picture."""
         return str(vl_convert.vegalite_to_svg(self.spec))
+
+    def svg_uri(self) -> str:
+        """Draw it as a static picture that a page can hold."""
+        return data_uri(self.svg().encode(), "svg+xml")
 
     def png(self, scale: float = 2.0) -> bytes:
         """Draw it as a static picture; `scale` multiplies its size in pixels."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +10,7 @@ import msgspec
 import numpy as np
 from PIL import Image
 
+from darkroom.pages import image_uri
 from darkroom.plots.figure import INK, QUIET, Figure, dressed
 from darkroom.wording import counted
 
@@ -26,6 +25,7 @@ _HEADING_WIDTH = 166  # px that a long heading may take, where the pictures take
 _LETTER = 6.5  # px, about
 _DENSITY = 2  # device pixels per px, as good screens have
 _COARSE = 32  # px up to which an image is enlarged in whole pixels
+_QUALITY = 85  # of a JPEG
 
 
 class Picture(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,7 +143,4 @@ def _url(pixels: UInt8[np.ndarray, "height width channels"], side: int) -> str:
     size = (max(round(image.width * scale), 1), max(round(image.height * scale), 1))
     coarse = max(image.size) <= _COARSE
     image = image.resize(size, Image.Resampling.NEAREST if coarse else Image.Resampling.BICUBIC)
-    buffer = io.BytesIO()
-    kind = "png" if coarse else "jpeg"
-    image.save(buffer, kind, **({"quality": 85} if kind == "jpeg" else {}))
-    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return image_uri(image, quality=None if coarse else _QUALITY)

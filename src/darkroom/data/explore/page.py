@@ -9,7 +9,6 @@ import json
 import shlex
 from collections.abc import Mapping
 
-import jinja2
 import msgspec
 import numpy as np
 import vl_convert
@@ -20,10 +19,12 @@ from darkroom.data.explore.evidence import Evidence
 from darkroom.data.explore.likeness import Likeness
 from darkroom.data.measures import measure_images
 from darkroom.data.showing import class_counts
-from darkroom.data.sources import Columns
 from darkroom.data.suspects import Suspect, Suspects
+from darkroom.data.wording import what_opens
+from darkroom.pages import fill_template
 from darkroom.plots import Figure, class_balance, measure_histogram, size_map
 from darkroom.version import __version__
+from darkroom.wording import visible
 
 _SKIPPED = 100  # names listed per reason
 # What the page's script does: a figure becomes live where it has the room.
@@ -66,25 +67,15 @@ def render(page: Page) -> str:
     # What ends a script element must not stand in one, whatever a file is called.
     specs = json.dumps([figure.spec for figure in figures.values()]).replace("<", "\\u003c")
     script, digest = _script()
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("darkroom"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["visible"] = visible
-    # Where columns were named or the parts were dealt, only the workspace's name opens the same.
-    is_as_opened = record.columns == Columns() and not record.split
-    source = record.location if is_as_opened else dataset.name
-    return environment.get_template("explore.html.j2").render(
+    return fill_template(
+        "explore.html.j2",
         page=page,
         dataset=dataset,
         record=record,
-        source=shlex.quote(source),
+        source=shlex.quote(what_opens(dataset)),
         facts=describe_index(dataset),
         reasons=_skipped(dataset),
-        figures={name: _still(figure) for name, figure in figures.items()},
+        figures=figures,
         order=list(figures),
         specs=specs,
         script=script,
@@ -99,14 +90,6 @@ def _script() -> tuple[str, str]:
     """Give the page's one script, Vega with what calls it, and the digest that lets it run."""
     script = str(vl_convert.javascript_bundle(_ENLIVEN))
     return script, base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-
-
-def visible(text: str) -> str:
-    """Write out what cannot be seen: line breaks, control characters, turned writing."""
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
-        for letter in text
-    )
 
 
 def _figures(page: Page) -> dict[str, Figure]:
@@ -155,8 +138,3 @@ def _skipped(dataset: Dataset) -> list[tuple[str, int, list[tuple[str, str]]]]:
         by_reason.setdefault(kind, []).append((name, detail.strip()))
     most_first = sorted(by_reason.items(), key=lambda pair: -len(pair[1]))
     return [(kind, len(files), files[:_SKIPPED]) for kind, files in most_first]
-
-
-def _still(figure: Figure) -> dict[str, str]:
-    picture = base64.b64encode(figure.svg().encode()).decode()
-    return {"uri": f"data:image/svg+xml;base64,{picture}", "alternative": figure.alternative}

@@ -12,6 +12,7 @@ from darkroom.data.layout import PART_NAMES
 from darkroom.data.sources import Columns, Part, Place
 from darkroom.data.sources.tables import Table
 from darkroom.data.sources.values import is_null, name_of, number_of
+from darkroom.data.wording import check_command
 from darkroom.decision import Task
 from darkroom.errors import DataError, nearest
 
@@ -86,13 +87,13 @@ def join_answers(tables: Sequence[Answers], *, where: str) -> Answers:
         raise DataError(
             f"no column of {where} has a usual name for the labels; they are "
             f"{', '.join(tables[0].names)}",
-            hint=f"darkroom check {where} --label COLUMN",
+            hint=check_command(where, "--label", "COLUMN"),
         )
     tasks = {table.task for table in said}
     if len(tasks) > 1 and "regression" in tasks:
         raise DataError(
             f"the tables of {where} do not agree whether an image has classes or a number",
-            hint=f"name one column that all have: darkroom check {where} --label COLUMN",
+            hint=f"name one column that all have: {check_command(where, '--label', 'COLUMN')}",
         )
     task: Task = "multi-label" if "multi-label" in tasks else said[0].task
     if task == "single-label":
@@ -147,7 +148,7 @@ def _refuse_no_number(table: Table, column: str, places: Sequence[Place | str]) 
     if first is not None:  # a shard may hold nothing but images without an answer
         raise DataError(
             f"the column `{column}` of {table.where} holds no number; it begins with {first!r}",
-            hint=f"darkroom check {table.where} --label {column}",
+            hint=check_command(table.where, "--label", column),
         )
 
 
@@ -171,7 +172,7 @@ def _labels(value: Any, known: Mapping[str, str], where: str) -> tuple[str, ...]
     if odd is not None:
         raise DataError(
             f"{where} has the label {str(odd)[:_SHOWN]}, and text or a whole number is needed",
-            hint=f"name the column of classes: darkroom check {where} --label COLUMN",
+            hint=f"name the column of classes: {check_command(where, '--label', 'COLUMN')}",
         )
     names = dict.fromkeys(name for value in values if (name := name_of(value)) is not None)
     unknown = next((name for name in names if known and name not in known), None)
@@ -188,12 +189,12 @@ def _refuse_all_unique(tables: Sequence[Answers], where: str) -> None:
     names = {row.labels[0] for row in rows if row.labels}
     if len(names) <= _HANDFUL or len(rows) > len(names):
         return
-    column = tables[0].answer
+    column = tables[0].answer or ""
     is_number = all(number_of(name) is not None for name in names)
     raise DataError(
         f"every one of {len(rows):,} images in {where} has a class of its own in the column "
         f"`{column}`",
-        hint=f"darkroom check {where} --target {column}   (it holds numbers)"
+        hint=f"{check_command(where, '--target', column)}   (it holds numbers)"
         if is_number
-        else f"name the column of classes: darkroom check {where} --label COLUMN",
+        else f"name the column of classes: {check_command(where, '--label', 'COLUMN')}",
     )

@@ -17,6 +17,7 @@ from darkroom.data.sources.bitmap import bitmap_bytes, encode_bitmap
 from darkroom.data.sources.columns import find_columns
 from darkroom.data.sources.npy import Header, read_array, read_headers
 from darkroom.data.sources.tables import file_stamp, records_table
+from darkroom.data.wording import check_command
 from darkroom.decision import Task
 from darkroom.errors import DataError
 
@@ -69,7 +70,7 @@ class ArraysSource:
         is_row = header is not None and row.isdecimal() and int(row) < header.shape[0]
         if header is None or not is_row or name != _file(header, int(row)):
             raise DataError(
-                f"there is no image {name} in {self.path}", hint=f"darkroom check {self.path}"
+                f"there is no image {name} in {self.path}", hint=check_command(self.path)
             )
         with self._turn:
             if self._array is None or self._array[0] != member:

@@ -10,6 +10,7 @@ import numpy as np
 from darkroom.data.sources import Entry, Listing, Part, Place, Skipped, Source
 from darkroom.data.sources.bitmap import bitmap_bytes, encode_bitmap
 from darkroom.data.sources.builtin import CIFAR10_CLASSES
+from darkroom.data.wording import check_command
 from darkroom.errors import DataError
 
 _SIDE = 32  # pixels
@@ -72,7 +73,7 @@ class Cifar10Source:
                     planes = records[int(row), 1:].reshape(3, _SIDE, _SIDE)
                     return encode_bitmap(planes.transpose(1, 2, 0))
         raise DataError(
-            f"there is no image {name} in {self.location}", hint=f"darkroom check {self.location}"
+            f"there is no image {name} in {self.location}", hint=check_command(self.location)
         )
 
     def _records(self, name: str) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -9,6 +10,7 @@ import msgspec
 from darkroom.data.sources import Columns
 from darkroom.data.sources.tables import Table
 from darkroom.data.sources.values import is_null, number_of
+from darkroom.data.wording import check_command
 from darkroom.errors import DataError, nearest
 
 _USUAL = {
@@ -45,8 +47,8 @@ def find_columns(table: Table, asked: Columns, *, image: str | None = None) -> C
         raise DataError(
             f"an image has classes or a number: both --label {asked.label} and "
             f"--target {asked.target} are named for {table.where}",
-            hint=f"leave --label or --target out: darkroom check {table.where} "
-            f"--label {asked.label}",
+            hint="leave --label or --target out: "
+            + check_command(table.where, "--label", asked.label),
         )
     named = {name for name in msgspec.structs.astuple(asked) if name}
     free = [name for name in table.names if name not in named | {image}]
@@ -77,7 +79,7 @@ def named_image(table: Table, columns: Columns) -> str:
         raise DataError(
             f"no column of {table.where} has a usual name for the paths of images; they are "
             f"{', '.join(table.names)}",
-            hint=f"darkroom check {table.where} --image COLUMN",
+            hint=check_command(table.where, "--image", "COLUMN"),
         )
     return columns.image
 
@@ -89,7 +91,7 @@ def _refuse_unknown(table: Table, asked: Columns) -> None:
                 f"{table.where} has no column `{name}` for {role}; its columns are "
                 f"{', '.join(table.names)}",
                 hint=f"did you mean {nearest(name, table.names)}? "
-                f"darkroom check {table.where} --{role} COLUMN",
+                + check_command(table.where, f"--{role}", "COLUMN"),
             )
 
 
@@ -103,7 +105,7 @@ def _usual(names: Iterable[str], role: str, where: str) -> str | None:
     if len(found) > 1:
         raise DataError(
             f"several columns of {where} may say the {role}: {', '.join(found)}",
-            hint=f"name the one you mean: darkroom check {where} --{role} {found[0]}",
+            hint=f"name the one you mean: {check_command(where, f'--{role}', found[0])}",
         )
     return found[0] if found else None
 
@@ -123,6 +125,7 @@ def _found_target(table: Table, free: Sequence[str]) -> tuple[str | None, str | 
         raise DataError(
             f"the column `{name}` of {table.where} holds whole numbers, which may be classes or "
             "a number to predict",
-            hint=f"darkroom check {table.where} --label {name}   (or: --target {name})",
+            hint=check_command(table.where, "--label", name)
+            + f"   (or: --target {shlex.quote(name)})",
         )
     return None, name

@@ -19,7 +19,7 @@ from darkroom.data.sources import (
     is_system_name,
     printable_name,
 )
-from darkroom.data.wording import UNREADABLE
+from darkroom.data.wording import UNREADABLE, check_command
 from darkroom.errors import DataError
 
 
@@ -62,7 +62,7 @@ class FolderSource:
         except OSError as refused:
             raise DataError(
                 f"{self.root / name} cannot be read: {refused.strerror}",
-                hint=f"darkroom check {self.root}",
+                hint=check_command(self.root),
             ) from refused
 
     def _walk(self) -> Listing:

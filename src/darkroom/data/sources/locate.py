@@ -11,6 +11,7 @@ from darkroom.data.sources import Columns, Source
 from darkroom.data.sources.builtin import PREFIX, builtin_archive
 from darkroom.data.sources.download import MAX_BYTES, download, is_url
 from darkroom.data.sources.recognise import recognise, tables_in, takes_columns
+from darkroom.data.wording import check_command
 from darkroom.disk import file_sha256
 from darkroom.errors import DataError
 
@@ -71,7 +72,7 @@ def _refuse_columns(path: Path, columns: Columns) -> None:
     if named:
         raise DataError(
             f"{path} is no table, so it has no column for {named[0]}",
-            hint=f"darkroom check {path / tables[0]} --{named[0]} {getattr(columns, named[0])}"
+            hint=check_command(path / tables[0], f"--{named[0]}", getattr(columns, named[0]))
             if tables
             else f"leave --{named[0]} out",
         )

@@ -34,6 +34,7 @@ from darkroom.data.sources.tables import (
     refuse_lost_rows,
     text_bytes,
 )
+from darkroom.data.wording import check_command
 from darkroom.errors import DataError
 
 _BLOCK_BYTES = 8 * 1024 * 1024
@@ -100,7 +101,7 @@ class ParquetImagesSource:
             data = self._block(where)[where.row - where.first] if where else None
         if data is None:
             raise DataError(
-                f"there is no image {name} in {self.path}", hint=f"darkroom check {self.path}"
+                f"there is no image {name} in {self.path}", hint=check_command(self.path)
             )
         return data
 
@@ -198,7 +199,7 @@ def _read_shard(name: str, path: Path, asked: Columns) -> tuple[_Shard, Answers,
         what = "several columns hold" if holding else "no column holds"
         raise DataError(
             f"{what} bytes of images in {path}: {', '.join(holding or found)}",
-            hint=f"darkroom check {path} --image {next(iter(holding), 'COLUMN')}",
+            hint=check_command(path, "--image", next(iter(holding), "COLUMN")),
         )
     table = msgspec.structs.replace(table, class_names=_class_names(metadata))
     answers = read_answers(table, columns)

@@ -13,7 +13,7 @@ from darkroom.data.sources.answers import join_answers, read_answers
 from darkroom.data.sources.columns import find_columns, named_image
 from darkroom.data.sources.rows import MISSING, OUTSIDE, climbs, join_rows, written_path
 from darkroom.data.sources.tables import file_stamp, read_table
-from darkroom.data.wording import UNREADABLE
+from darkroom.data.wording import UNREADABLE, check_command
 from darkroom.errors import DataError
 
 
@@ -62,7 +62,7 @@ class TableSource:
         except (OSError, ValueError) as refused:
             raise DataError(
                 f"{path} cannot be read: {getattr(refused, 'strerror', refused)}",
-                hint=f"darkroom check {self.path}",
+                hint=check_command(self.path),
             ) from refused
 
     def _read(self) -> Listing:
@@ -79,7 +79,7 @@ class TableSource:
                 f"{skipped[0].name}, {_sentence(skipped[0].reason)} "
                 f"(looked for {self._root / skipped[0].name})",
                 hint="put the table into the folder that its paths are relative to, or name "
-                f"another column: darkroom check {self.path} --image COLUMN",
+                f"another column: {check_command(self.path, '--image', 'COLUMN')}",
             )
         return Listing(
             entries=tuple(entries[name] for name in sorted(entries)),

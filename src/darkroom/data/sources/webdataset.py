@@ -18,6 +18,7 @@ from darkroom.data.sources.archive import ArchiveSource
 from darkroom.data.sources.columns import find_columns
 from darkroom.data.sources.folder import FolderSource
 from darkroom.data.sources.tables import Table, json_object, records_table
+from darkroom.data.wording import check_command
 from darkroom.errors import DataError
 
 SHARD_ENDINGS = (".tar", ".tar.gz", ".tgz")
@@ -107,9 +108,7 @@ class WebDatasetSource:
             for at, letter in enumerate(name):
                 if letter == "/" and name[:at] in self._numbers:
                     return self._shard(self._numbers[name[:at]]).read(name[at + 1 :])
-        raise DataError(
-            f"there is no image {name} in {self.path}", hint=f"darkroom check {self.path}"
-        )
+        raise DataError(f"there is no image {name} in {self.path}", hint=check_command(self.path))
 
     def _shard(self, number: int) -> ArchiveSource:
         if isinstance(self._store, ArchiveSource):
