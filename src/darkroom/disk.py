@@ -111,6 +111,43 @@ def locked(path: Path) -> Iterator[BinaryIO]:
                 return
 
 
+@contextlib.contextmanager
+def claimed(path: Path) -> Iterator[None]:
+    """Claim a folder for this process; the claim ends with the block, or with the process.
+
+    Raises:
+        ArtifactError: Another process has claimed it.
+    """
+    lock = _claim_of(path)
+    with disk_errors(path), lock.open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as taken:
+            raise ArtifactError(
+                f"another process works on {path}", hint="wait until it is done, or end it"
+            ) from taken
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
+
+
+def is_claimed(path: Path) -> bool:
+    """Tell whether a living process has claimed a folder."""
+    try:
+        with _claim_of(path).open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def _claim_of(path: Path) -> Path:
+    return path.with_name(f".{path.name}{_LOCK}")
+
+
 def make_folder(folder: Path) -> None:
     """Make a folder and those above it, each flushed into its parent."""
     if not folder.is_dir():

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from darkroom.findings import Finding
 from darkroom.intervals import Rate
+from darkroom.training.record import goodness
 from darkroom.wording import counted, percent
 
 if TYPE_CHECKING:
@@ -85,24 +86,31 @@ def tell_split(dataset: Dataset) -> str:
 
 def tell_plan(record: RunRecord) -> str:
     """Say what is about to be trained, and on what."""
+    model = f"{record.architecture.name} ({record.why})" if record.why else record.architecture.name
+    resumed = (
+        f"resumed after {counted(record.resumed[-1].epochs, 'epoch', 'epochs')}"
+        if record.resumed
+        else ""
+    )
     return line(
         "train",
-        record.recipe.model,
+        model,
         f"{record.parameters:,} parameters",
         f"{record.preprocess.width}x{record.preprocess.height} px",
         str(record.device),
+        resumed,
     )
 
 
 def tell_run(run: Run) -> str:
     """Say how a training ended."""
-    seconds = sum(epoch.seconds for epoch in run.history)
-    speeds = sorted(epoch.images_per_s for epoch in run.history)
+    seconds = sum(pace.seconds for pace in run.pace)
+    speeds = sorted(pace.images_per_s for pace in run.pace)
     return line(
         "trained",
         f"{counted(len(run.history), 'epoch', 'epochs')} in {seconds:.0f} s, {run.record.outcome}",
         f"{speeds[len(speeds) // 2]:,.0f} images/s" if speeds else "",
-        f"valid {percent(run.best.valid_accuracy)} at epoch {run.best.number}",
+        f"valid {goodness(run.best)} at epoch {run.best.number}",
     )
 
 

@@ -32,13 +32,14 @@ from darkroom.version import __version__
 
 MANIFEST = "manifest.json"
 
-Kind = Literal["dataset", "run", "evaluation", "bundle"]
+Kind = Literal["dataset", "run", "evaluation", "bundle", "checkpoint"]
 
 _MAKES: dict[Kind, str] = {
     "dataset": "darkroom check SOURCE",
     "run": "darkroom train",
     "evaluation": "darkroom evaluate",
     "bundle": "darkroom pack",
+    "checkpoint": "darkroom resume RUN",
 }
 
 

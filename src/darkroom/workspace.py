@@ -139,6 +139,7 @@ class Workspace:
             if not any(part.startswith(STAGING) for part in path.relative_to(folder).parts):
                 with contextlib.suppress(ArtifactError):
                     found.append((path.parent, read_manifest(path.parent)))
+        found = [one for one in found if one[1].kind == kind]  # a run may hold checkpoints
         return sorted(found, key=_age, reverse=True)
 
     def find(self, text: str | Path, *kinds: Kind) -> Path:

@@ -9,7 +9,16 @@ from darkroom.backend import keras
 from darkroom.data.augment import augment_images, draw_uniform
 from darkroom.data.pixels import Images, load_images
 from darkroom.data.preprocess import Preprocess, scale_pixels
-from darkroom.training.batches import PlainBatches, TrainingBatches, as_input
+from darkroom.training.batches import (
+    PlainBatches,
+    TrainingBatches,
+    as_input,
+    fair_batch,
+    take_pixels,
+    take_rows,
+    take_varied_pixels,
+)
+from darkroom.training.order import make_order
 from darkroom.training.recipe import Augment, Recipe
 
 PREPROCESS = Preprocess(height=6, width=5, scaling="bytes")
@@ -28,15 +37,20 @@ def images():
 
 def batches(images, **changes):
     augment = Augment(flip=changes.pop("flip", False), shift=changes.pop("shift", 0.0))
-    usual = {"batch_size": 5, "epochs": 3, "seed": 7, "augment": augment}
-    return TrainingBatches(images, PREPROCESS, Recipe(**(usual | changes)))
+    recipe = Recipe(epochs=3, seed=changes.pop("seed", 7), augment=augment)
+    return TrainingBatches(
+        take_varied_pixels(images, PREPROCESS, recipe),
+        make_order(recipe, images.targets),
+        images.targets,
+        **({"batch_size": 5, "epochs": 3} | changes),
+    )
 
 
 def epoch_of(made, epoch):
     return [made[epoch * made.steps_per_epoch + step] for step in range(made.steps_per_epoch)]
 
 
-def test_an_epoch_holds_every_image_once_with_its_own_target(images):
+def test_an_epoch_holds_every_image_once_with_its_own_target_and_is_filled_up(images):
     made = batches(images)
     assert made.num_batches == 15
     for epoch in range(3):
@@ -44,8 +58,21 @@ def test_an_epoch_holds_every_image_once_with_its_own_target(images):
             np.concatenate(column) for column in zip(*epoch_of(made, epoch), strict=True)
         )
         order = targets.argmax(axis=1)
-        assert sorted(order) == list(range(23))
+        assert sorted(order[:23]) == list(range(23))
+        assert list(order[23:]) == list(order[:2])
         np.testing.assert_array_equal(pixels, images.pixels[images.rows[order]])
+
+
+def test_a_batch_larger_than_half_of_the_part_is_filled_up_too(images):
+    made = batches(images, batch_size=20)
+    assert [len(made[step][0]) for step in range(2)] == [20, 20]
+    np.testing.assert_array_equal(made.chosen(1)[3:], made.chosen(0)[:17])
+
+
+def test_weights_come_with_the_images_they_belong_to(images):
+    weights = np.arange(23, dtype=np.float32)
+    _, targets, given = batches(images, weights=weights)[7]
+    np.testing.assert_array_equal(given, targets.argmax(axis=1))
 
 
 def test_order_is_a_function_of_seed_and_epoch(images):
@@ -114,10 +141,24 @@ def test_draws_are_uniform_and_unrelated_between_counters():
 
 
 def test_plain_batches_are_the_part_in_order(images):
-    plain = PlainBatches(images, PREPROCESS, batch_size=10)
+    plain = PlainBatches(take_pixels(images, PREPROCESS), images.targets, batch_size=10)
     assert plain.num_batches == 3
     pixels = np.concatenate([plain[step][0] for step in range(3)])
     np.testing.assert_array_equal(pixels, scale_pixels(images.take(slice(None)), PREPROCESS))
+    targets = np.concatenate([plain[step][1] for step in range(3)])
+    np.testing.assert_array_equal(targets, images.targets)
+
+
+def test_rows_are_the_same_in_every_epoch():
+    rows = np.arange(12).reshape(6, 2)
+    take, chosen = take_rows(rows), np.array([4, 1])
+    np.testing.assert_array_equal(take(chosen, 0), rows[chosen])
+    np.testing.assert_array_equal(take(chosen, 5), rows[chosen])
+
+
+@pytest.mark.parametrize(("side", "images"), [(4, 256), (224, 16), (2_000, 8)])
+def test_a_part_is_judged_in_batches_that_fit_the_caches(side, images):
+    assert fair_batch(lambda chosen, _: np.zeros((len(chosen), side, side, 3))) == images
 
 
 def test_a_part_is_loaded_in_the_order_of_its_index(dataset):
@@ -137,5 +178,18 @@ def test_the_pipeline_feeds_the_same_batches_without_the_thread_that_delays_its_
     fed = list(pipeline.as_numpy_iterator())
     assert len(fed) == made.num_batches
     for step, (pixels, targets) in enumerate(fed):
+        np.testing.assert_array_equal(pixels, made[step][0])
+        np.testing.assert_array_equal(targets, made[step][1])
+
+
+def test_what_is_fed_can_begin_at_any_step(images):
+    made = batches(images, flip=True, shift=0.2)
+    if keras.backend.backend() == "tensorflow":
+        fed = list(as_input(made, 11).as_numpy_iterator())
+    else:
+        late = as_input(made, 11)
+        fed = [late[step] for step in range(late.num_batches)]
+    assert len(fed) == 4
+    for step, (pixels, targets) in enumerate(fed, start=11):
         np.testing.assert_array_equal(pixels, made[step][0])
         np.testing.assert_array_equal(targets, made[step][1])

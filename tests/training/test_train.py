@@ -14,18 +14,20 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from PIL import Image
 
 import darkroom
 from darkroom import storage
 from darkroom.backend import keras
+from darkroom.data.pixels import load_images
+from darkroom.data.preprocess import scale_pixels
+from darkroom.data.sources import Columns
 from darkroom.errors import ArtifactError, DataError, RecipeError
-from darkroom.models.architecture import Architecture
-from darkroom.models.catalog import build_model
 from darkroom.storage import read_manifest
-from darkroom.training.fit import _optimizer
+from darkroom.training import watch
 from darkroom.training.recipe import Optimizer
 from darkroom.training.run import BEST_WEIGHTS
-from tests.data.indexes import Row, make_index
+from tests.data.packing import write_table
 from tests.making import draw_folder
 
 QUICK = darkroom.Recipe(model="mlp", width=0.05, image_size=12, epochs=2, batch_size=16)
@@ -99,7 +101,11 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(few):
     assert one.read_bytes() != other.read_bytes()
 
 
-def test_history_is_on_the_disk_after_every_epoch(few, workspace):
+@pytest.mark.parametrize(("share", "kept"), [(np.inf, [0, 1, 2]), (1e-9, [0, 1, 1])])
+def test_history_is_on_the_disk_as_often_as_saving_may_take_time(
+    few, workspace, monkeypatch, share, kept
+):
+    monkeypatch.setattr(watch, "_SHARE", share)
     lengths = []
 
     class Look(keras.callbacks.Callback):
@@ -107,8 +113,9 @@ def test_history_is_on_the_disk_after_every_epoch(few, workspace):
             history = next(workspace.folder("run").glob("*/history.json"))
             lengths.append(len(json.loads(history.read_text())["epochs"]))
 
-    darkroom.train(few, recipe(epochs=3), callbacks=[Look()])
-    assert lengths == [1, 2, 3]
+    run = darkroom.train(few, recipe(epochs=3), callbacks=[Look()])
+    assert lengths == kept
+    assert len(run.history) == 3
 
 
 def test_patience_stops_a_run_that_gets_no_better(few):
@@ -117,27 +124,14 @@ def test_patience_stops_a_run_that_gets_no_better(few):
     assert len(run.history) == run.best.number + 2
 
 
-def test_ctrl_c_closes_the_run_and_keeps_its_best_weights(few, workspace):
-    with pytest.raises(KeyboardInterrupt):
-        darkroom.train(few, recipe(epochs=9), callbacks=[Raise(KeyboardInterrupt(), after=2)])
-    run = darkroom.open_run(darkroom.list_runs(workspace)[0].path)
-    assert run.record.outcome == "interrupted"
-    assert len(run.history) == 2
-    assert darkroom.evaluate(run).metrics.images == few.counts["test"]
-
-
-def test_ctrl_c_in_the_first_epoch_leaves_a_run_that_says_it_has_no_weights(few, workspace):
+def test_ctrl_c_before_there_is_anything_to_save_leaves_no_run(few, workspace):
     class Now(keras.callbacks.Callback):
-        def on_train_batch_end(self, batch, logs=None):
+        def on_train_begin(self, logs=None):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         darkroom.train(few, QUICK, callbacks=[Now()])
-    run = darkroom.open_run(darkroom.list_runs(workspace)[0].path)
-    with pytest.raises(ArtifactError) as none:
-        darkroom.evaluate(run)
-    assert "first epoch" in none.value.problem
-    assert not workspace.events("look", subject=few.fingerprint("test"))
+    assert darkroom.list_runs(workspace) == []
 
 
 def test_an_error_before_the_first_epoch_leaves_no_run(few, workspace):
@@ -147,10 +141,15 @@ def test_an_error_before_the_first_epoch_leaves_no_run(few, workspace):
     assert not list(workspace.folder("run").iterdir())
 
 
-def test_an_error_later_keeps_what_was_learned(few, workspace):
+def test_an_error_later_leaves_a_run_that_can_be_resumed(few, workspace):
     with pytest.raises(ZeroDivisionError):
-        darkroom.train(few, QUICK, callbacks=[Raise(ZeroDivisionError(), after=1)])
-    assert darkroom.open_run(darkroom.list_runs(workspace)[0].path).record.outcome == "failed"
+        darkroom.train(few, QUICK, callbacks=[Raise(ZeroDivisionError(), after=2)])
+    line = darkroom.list_runs(workspace)[0]
+    assert (line.outcome, line.epochs) == ("interrupted", 1)
+    with pytest.raises(ArtifactError) as unfinished:
+        darkroom.open_run(line.path)
+    assert "darkroom resume" in unfinished.value.hint
+    assert darkroom.resume(line.path).record.outcome == "finished"
 
 
 @pytest.mark.parametrize("fine", [4, 5, 7, 9])
@@ -205,24 +204,8 @@ def test_precision_is_the_recipes_and_evaluation_is_float32(few):
     assert run.model().dtype_policy.name == "float32"
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw", "rmsprop", "adadelta"])
-def test_every_optimizer_trains_and_follows_its_schedule(few, optimizer):
-    settings = Optimizer(name=optimizer, peak_lr=1e-3)
-    run = darkroom.train(few, recipe(optimizer=settings))
-    assert run.history[-1].learning_rate < settings.peak_lr
-    assert np.isfinite(run.history[-1].loss)
-
-
-def test_decay_spares_biases_and_norms():
-    model = build_model(Architecture(name="resnet_tiny", version=1, height=8, width=8, channels=1,
-                                     classes=2, task="single-label"))  # fmt: skip
-    optimizer = _optimizer(model, darkroom.Recipe().optimizer, 10)
-    optimizer.build(model.trainable_variables)
-    for weight in model.trainable_variables:
-        assert optimizer._use_weight_decay(weight) == (len(weight.shape) > 1)
-
-
-def test_the_command_stopped_by_ctrl_c_exits_with_130_and_says_how_to_go_on(tmp_path):
+@pytest.mark.parametrize(("stopped_by", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_the_command_that_is_stopped_says_so_and_how_to_go_on(tmp_path, stopped_by, status):
     root = draw_folder(tmp_path / "shapes", per_class=30)
     workspace = tmp_path / "workspace"
     command = subprocess.Popen(
@@ -232,26 +215,48 @@ def test_the_command_stopped_by_ctrl_c_exits_with_130_and_says_how_to_go_on(tmp_
         stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     until = time.monotonic() + 90
-    while not list(workspace.glob("runs/*/weights/best.safetensors")) and time.monotonic() < until:
+    while not list(workspace.glob("runs/*/checkpoints/0*")) and time.monotonic() < until:
         time.sleep(0.1)
-    time.sleep(0.5)
-    command.send_signal(signal.SIGINT)
+    command.send_signal(stopped_by)
     _, words = command.communicate(timeout=60)
-    assert command.returncode == 130
-    assert "darkroom evaluate" in words
+    assert command.returncode == status
+    assert "darkroom resume" in words
     assert "Traceback" not in words
     run = darkroom.list_runs(darkroom.Workspace(workspace))[0]
     assert run.outcome == "interrupted"
     assert run.epochs >= 1
 
 
-def test_a_dataset_of_numbers_is_refused_in_words(workspace):
-    rows = [Row(f"{n}.png", None, target=n / 7) for n in range(30)]
-    numbers = make_index(workspace, rows, task="regression", classes=())
-    with pytest.raises(DataError) as caught:
-        darkroom.train(numbers, QUICK)
-    assert numbers.name in caught.value.problem
-    assert "--label" in caught.value.hint
+@pytest.fixture
+def shares(workspace, tmp_path):
+    """Give a dataset that asks how light an image is, 0..255."""
+    draw_folder(tmp_path / "few", per_class=16)
+    names = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.glob("few/*/*.png"))
+    light = [np.asarray(Image.open(tmp_path / name).convert("L")).mean() for name in names]
+    table = write_table(tmp_path / "light.csv", {"image": names, "light": light})
+    opened = darkroom.open_dataset(table, columns=Columns(target="light"), workspace=workspace)
+    return darkroom.split_dataset(opened)
+
+
+@pytest.mark.parametrize("loss", ["mse", "mae"])
+def test_a_network_learns_numbers_in_their_own_unit(shares, loss):
+    settings = {"optimizer": Optimizer(name="adam", peak_lr=0.01), "dropout": 0.0, "width": 0.2}
+    run = darkroom.train(shares, recipe(loss=loss, epochs=40, batch_size=8, **settings))
+    spread = np.abs(shares.targets("valid") - np.median(shares.targets("train"))).mean()
+    assert run.best.valid_error < 0.7 * spread  # of always answering the median
+    assert run.best.valid_accuracy is None
+    assert run.best.valid_error == min(epoch.valid_error for epoch in run.history)
+    images = load_images(shares, "valid", run.record.preprocess)
+    inputs = scale_pixels(images.take(slice(None)), run.record.preprocess)
+    answers = run.model().predict_on_batch(inputs)
+    error = float(np.abs(answers - shares.targets("valid")).mean())
+    assert error == pytest.approx(run.best.valid_error, rel=0.05)
+    assert f"{run.best.valid_error:.4g}" in run.summary()
+
+
+def test_a_loss_for_classes_does_not_fit_numbers(shares):
+    with pytest.raises(RecipeError, match="focal"):
+        darkroom.train(shares, recipe(loss="focal"))
 
 
 class Diverge(keras.callbacks.Callback):
@@ -269,7 +274,7 @@ class Diverge(keras.callbacks.Callback):
 def test_a_training_that_diverges_at_once_says_so_and_leaves_no_run(few, workspace):
     with pytest.raises(RecipeError) as diverged:
         darkroom.train(few, QUICK, callbacks=[Diverge(after=0)])
-    assert "epoch 1" in diverged.value.problem
+    assert "steps 1..2 of 4" in diverged.value.problem
     assert "peak_lr" in diverged.value.hint
     assert darkroom.list_runs(workspace) == []
 

@@ -79,6 +79,7 @@ def _answering(
         f"- task: {record.task}, {len(record.classes)} classes: {classes}",
         f"- network: {escaped(record.model)}, {run.parameters:,} parameters, "
         f"trained in {escaped(str(run.device))}",
+        *([f"- {escaped(str(run.pretrained))}"] if run.pretrained else []),
         f"- input: {prepared.width} x {prepared.height} px, {colour}, resized by {prepared.resize}",
         f"- made of {escaped(dataset)}: {parts}",
     ]
@@ -99,6 +100,7 @@ def _measured(record: BundleRecord, run: RunRecord) -> list[str]:
         f"- the exported network gives the run's answers: {proof.same_answers} of {proof.images} "
         f"images, largest difference of a probability {proof.largest_difference:.1e}",
         *(f"- finding in the data: {escaped(finding.what)}" for finding in run.findings),
+        *(f"- trouble in training: {escaped(trouble.what)}" for trouble in run.troubles),
     ]
 
 

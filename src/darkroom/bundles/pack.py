@@ -86,7 +86,7 @@ def pack(
             classes=run.record.classes,
             preprocess=run.record.preprocess,
             decision=evaluation.record.decision,
-            model=run.record.recipe.model,
+            model=run.record.architecture.name,
             score=_score(evaluation),
             promises=evaluation.record.promises,
             problem=evaluation.record.problem,

@@ -25,6 +25,9 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "check": ("check", "data.checks", "check_dataset"),
     "explore": ("explore", "data.explore", "explore"),
     "train": ("train", "training.train", "train"),
+    "resume": ("resume", "training.resume", "resume"),
+    "find-lr": ("find_lr", "training.find_rate", "find_learning_rate"),
+    "curriculum": ("curriculum", "training.trial", "try_curriculum"),
     "evaluate": ("evaluate", "evaluation.evaluate", "evaluate"),
     "pack": ("pack", "bundles.pack", "pack"),
     "predict": ("predict", "bundles.predictor", "predict"),
@@ -46,7 +49,7 @@ class _Lazy(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = import_module(f"darkroom.cli.{COMMANDS[cmd_name][0]}")
-        command: click.Command = getattr(module, cmd_name)
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
         return command
 
     def resolve_command(

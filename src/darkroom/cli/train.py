@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from darkroom.cli.options import as_settings, columns, settings
-from darkroom.cli.printing import print_path, say, say_findings
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from darkroom.training.record import RunRecord
+from darkroom.cli.printing import say, say_findings
 
 
 @click.command()
@@ -32,42 +25,21 @@ def train(
     workspace; without it, data.source of darkroom.toml.
     """
     import darkroom
+    from darkroom.cli.training import tell_trained, told_when_stopped
     from darkroom.models.catalog import network_named
-    from darkroom.narration import (
-        line,
-        shown,
-        tell_dataset,
-        tell_plan,
-        tell_run,
-        tell_split,
-    )
+    from darkroom.narration import tell_dataset, tell_split
     from darkroom.project import open_project_data, read_project, split_project_data
-    from darkroom.wording import counted
 
     workspace, settings = darkroom.Workspace(), (*settings, *as_settings(**named))
     project = read_project(source, settings, tables=("data", "recipe"))
-    network_named(project.recipe.model)  # a misspelt name is told before anything is read
+    if project.recipe.model:
+        network_named(project.recipe.model)  # a misspelt name is told before anything is read
     opened = open_project_data(project, workspace)
     dataset = split_project_data(project, opened, settings=settings)
     findings = darkroom.check_dataset(dataset)
     say(tell_dataset(dataset, findings))
     say_findings(findings)
     say(tell_split(dataset))
-    started: list[Path] = []
-
-    def announce(record: RunRecord, path: Path) -> None:
-        started.append(path)
-        say(tell_plan(record))
-
-    try:
+    with told_when_stopped() as announce:
         run = darkroom.train(dataset, project.recipe, despite=despite, announce=announce)
-    except KeyboardInterrupt:
-        for path in started:
-            stopped = darkroom.open_run(path)
-            kept = "train" if stopped.record.best_epoch is None else f"evaluate {shown(path)}"
-            done = counted(len(stopped.history), "epoch", "epochs")
-            say(line("stopped", f"interrupted after {done}; darkroom {kept}"))
-        raise
-    say(tell_run(run))
-    say(line("next", f"darkroom evaluate {shown(run.path)}"))
-    print_path(run.path)
+    tell_trained(run)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, UInt8, UInt64
+    from jaxtyping import Float, Int, UInt8, UInt64
 
 
 def augment_images(
@@ -35,21 +35,28 @@ def augment_images(
     Returns:
         A batch of the same shape.
     """
-    pixels = pixels.copy()
+    height, width = pixels.shape[1:3]
+    rows = _moved(identities, height, shift, (*position, 1))
+    columns = _moved(identities, width, shift, (*position, 2))
     if flip:
         mirrored = draw_uniform(identities, *position, 0) < 0.5
-        pixels[mirrored] = pixels[mirrored, :, ::-1]
-    height, width = pixels.shape[1:3]
-    reach_y, reach_x = (min(round(shift * side), side - 1) for side in (height, width))
-    if not (reach_y or reach_x):
-        return pixels
-    down = np.floor(draw_uniform(identities, *position, 1) * (2 * reach_y + 1)).astype(np.intp)
-    right = np.floor(draw_uniform(identities, *position, 2) * (2 * reach_x + 1)).astype(np.intp)
-    borders = ((0, 0), (reach_y, reach_y), (reach_x, reach_x), (0, 0))
-    padded = np.pad(pixels, borders, mode="reflect")
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(1, 2))
-    moved = windows[np.arange(len(pixels)), down, right]  # images channels height width
-    return np.ascontiguousarray(np.moveaxis(moved, 1, 3))
+        columns = np.where(mirrored[:, None], width - 1 - columns, columns)
+    firsts = (np.arange(len(pixels))[:, None] * height + rows) * width
+    # All channels of a pixel are taken as one item: one gather does everything.
+    one = np.dtype((np.void, pixels.shape[3]))
+    places = firsts[:, :, None] + columns[:, None]
+    taken: np.ndarray = np.ascontiguousarray(pixels).view(one).ravel().take(places)
+    return taken.view(np.uint8).reshape(pixels.shape)
+
+
+def _moved(
+    identities: UInt64[np.ndarray, "images"], side: int, shift: float, counters: tuple[int, ...]
+) -> Int[np.ndarray, "images side"]:
+    """Give the line of the old image that each line of the new one shows."""
+    reach = min(round(shift * side), side - 1)
+    moves = np.floor(draw_uniform(identities, *counters) * (2 * reach + 1)).astype(np.intp) - reach
+    lines = np.abs(np.arange(side) + moves[:, None])  # mirrored at the first line
+    return np.asarray(np.where(lines < side, lines, 2 * (side - 1) - lines))  # and at the last
 
 
 def draw_uniform(

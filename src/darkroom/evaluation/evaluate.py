@@ -23,11 +23,12 @@ from darkroom.evaluation.evaluation import (
     open_evaluation,
 )
 from darkroom.evaluation.metrics import Metrics, measure
-from darkroom.evaluation.predict import predict_images
+from darkroom.evaluation.predict import predict_part
 from darkroom.evaluation.report import write_report
 from darkroom.intervals import Rate, wilson
 from darkroom.problem import Problem, Promise, judge
 from darkroom.records import to_json
+from darkroom.training.record import goodness
 from darkroom.training.run import Run, open_run
 from darkroom.workspace import Workspace
 
@@ -63,13 +64,20 @@ def evaluate(
 
     Raises:
         ArtifactError: The run is open, damaged, or has no weights.
-        DataError: The part is missing or unlabelled, or the source is gone or changed.
+        DataError: The part is missing or unlabelled, the run predicts numbers, or the source is
+            gone or changed.
         RecipeError: The problem names a class that does not exist.
     """
     run = run if isinstance(run, Run) else open_run(run, workspace=workspace)
     dataset, problem = run.dataset, problem or Problem()
     # Whatever can be refused is refused here, before a look is counted.
     run.require_weights()
+    if run.record.task == "regression":
+        raise DataError(
+            f"{run.name} predicts a number, and only classes can be evaluated so far: "
+            f"its mean absolute error on the validation part is {goodness(run.best)}",
+            hint="open_run(NAME).history has the error of every epoch",
+        )
     problem.check_classes(run.record.classes)
     if part not in PARTS:
         raise DataError(
@@ -81,7 +89,7 @@ def evaluate(
     leaks = find_leaks(dataset, part)
     fingerprint = dataset.fingerprint(part)
     looks = _count_look(run, fingerprint) if part == "test" else 0
-    probabilities = predict_images(run, images)
+    probabilities = predict_part(run, part, images)
     decision = Decision(task=run.record.task)
     metrics = measure(probabilities, images.targets, run.record.classes, decision)
     leaked = dataset.part(part).select(pl.col("image").is_in(list(leaks.images)).alias("leaked"))

@@ -2,19 +2,51 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from darkroom.data.pixels import Images
-from darkroom.data.preprocess import scale_pixels
+from darkroom.errors import ArtifactError, ServiceError
+from darkroom.models.features import trunk_features
+from darkroom.models.transfer import split_network
 from darkroom.progress import track_sized
+from darkroom.training.batches import Take, fair_batch, take_pixels, take_rows
 from darkroom.training.run import Run
+from darkroom.training.stages import find_pretrained
 
 if TYPE_CHECKING:
     from jaxtyping import Float
 
-_BATCH = 256
+    from darkroom.backend import keras
+
+
+def predict_part(run: Run, part: str, images: Images) -> Float[np.ndarray, "images classes"]:
+    """Run the best weights over a part of the run's dataset.
+
+    Where the trunk is still as it was pretrained, what it sees is computed once and kept.
+
+    Args:
+        run: Any closed run that has weights.
+        part: Of its dataset.
+        images: The part, prepared by the run's own Preprocess.
+
+    Returns:
+        Probabilities, 0..1, in the order of the images.
+
+    Raises:
+        ArtifactError: The run has no weights.
+    """
+    if run.best.stage == "head":
+        with contextlib.suppress(ArtifactError, ServiceError):  # the pretrained weights are gone
+            found, record, table = find_pretrained(run.record), run.record, run.dataset.part(part)
+            features = trunk_features(
+                run.dataset, table, record.preprocess, record.architecture, found
+            )
+            _, head = split_network(run.model())
+            return _answers(head, take_rows(features), len(features))
+    return predict_images(run, images)
 
 
 def predict_images(run: Run, images: Images) -> Float[np.ndarray, "images classes"]:
@@ -30,14 +62,18 @@ def predict_images(run: Run, images: Images) -> Float[np.ndarray, "images classe
     Raises:
         ArtifactError: The run has no weights.
     """
-    model = run.model()
-    starts = range(0, len(images), _BATCH)
-    sized = ((slice(start, start + _BATCH), min(_BATCH, len(images) - start)) for start in starts)
+    return _answers(run.model(), take_pixels(images, run.record.preprocess), len(images))
+
+
+def _answers(model: keras.Model, take: Take, count: int) -> Float[np.ndarray, "images classes"]:
+    batch = min(fair_batch(take), count)
+    starts = range(0, count, batch)
+    sized = ((np.arange(start, min(start + batch, count)), batch) for start in starts)
     answers = []
-    for chosen, _ in track_sized(sized, "predicting", len(images)):
-        batch = scale_pixels(images.take(chosen), run.record.preprocess)
+    for chosen, _ in track_sized(sized, "predicting", count):
+        inputs = take(chosen, 0)
         # A last batch of another size would be compiled anew: it is filled up, then cut.
-        filled = np.zeros((min(_BATCH, len(images)), *batch.shape[1:]), np.float32)
-        filled[: len(batch)] = batch
-        answers.append(np.asarray(model.predict_on_batch(filled))[: len(batch)])
+        filled = np.zeros((batch, *inputs.shape[1:]), np.float32)
+        filled[: len(inputs)] = inputs
+        answers.append(np.asarray(model.predict_on_batch(filled))[: len(inputs)])
     return np.concatenate(answers)

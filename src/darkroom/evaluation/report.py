@@ -12,7 +12,7 @@ from darkroom.disk import write_file
 from darkroom.evaluation.evaluation import EvaluationRecord
 from darkroom.evaluation.metrics import Metrics
 from darkroom.pages import fill_template
-from darkroom.plots import confusion_matrix, learning_curves
+from darkroom.plots import Figure, confusion_matrix, learning_curves, rate_curve
 from darkroom.training.run import Run
 
 _SHOWN = 12
@@ -51,22 +51,7 @@ def write_report(
         DataError: An image to show changed since the dataset was opened.
         ArtifactError: The disk is full.
     """
-    (metrics, honest), epochs = measured, run.history
-    best = run.best.number
-    curves = [
-        learning_curves(
-            [epoch.loss for epoch in epochs],
-            [epoch.valid_loss for epoch in epochs],
-            what="loss",
-            best=best,
-        ),
-        learning_curves(
-            [epoch.accuracy for epoch in epochs],
-            [epoch.valid_accuracy for epoch in epochs],
-            what="accuracy",
-            best=best,
-        ),
-    ]
+    metrics, honest = measured
     matrix = confusion_matrix(metrics.confusion, record.classes) if metrics.confusion else None
     page = fill_template(
         "report.html.j2",
@@ -76,13 +61,33 @@ def write_report(
         metrics=metrics,
         honest=honest,
         confused=metrics.most_confused(),
-        curves=curves,
+        curves=_curves(run),
         matrix=matrix,
         wrong=most_confident_mistakes(run, predictions, _SHOWN),
         wrong_count=metrics.images - (metrics.accuracy.hits or 0),
         lineage=run.workspace.lineage(run.path),
     )
     write_file(path, page.encode())
+
+
+def _curves(run: Run) -> list[Figure]:
+    """Draw how the training went: loss, accuracy and learning rate."""
+    epochs, best = run.history, run.best.number
+    losses = learning_curves(
+        [epoch.loss for epoch in epochs],
+        [epoch.valid_loss for epoch in epochs],
+        what="loss",
+        best=best,
+    )
+    accuracies = learning_curves(
+        [epoch.accuracy or 0.0 for epoch in epochs],
+        [epoch.valid_accuracy or 0.0 for epoch in epochs],
+        what="accuracy",
+        best=best,
+    )
+    if not run.record.images:
+        return [losses, accuracies]
+    return [losses, accuracies, rate_curve(run.rates().tolist(), epochs=len(epochs))]
 
 
 def most_confident_mistakes(run: Run, predictions: pl.DataFrame, count: int) -> list[WrongImage]:

@@ -6,7 +6,7 @@ It travels in the bundle beside the weights; nothing in it can express code.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import msgspec
 
@@ -16,6 +16,8 @@ from darkroom.errors import RecipeError
 
 if TYPE_CHECKING:
     from darkroom.backend import keras
+
+Activation = Literal["sigmoid", "tanh", "relu", "leaky-relu", "prelu", "elu", "gelu"]
 
 
 class Architecture(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -33,6 +35,9 @@ class Architecture(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     width_factor: float = 1.0  # multiplies the number of filters and of hidden units
     dropout: float | None = None  # share of units dropped, 0..1; None: as the network has it
     l2: float = 0.0  # penalty on the kernels of convolutions and dense layers
+    activation: Activation | None = None  # between layers; None: as the network has it
+    target_mean: float = 0.0  # regression only: of the training targets, added to the answer ...
+    target_std: float = 1.0  # ... after it was multiplied by this
 
     def __post_init__(self) -> None:
         if self.dropout is not None and not 0 <= self.dropout < 1:

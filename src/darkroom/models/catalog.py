@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from darkroom.backend import keras
 from darkroom.errors import RecipeError, nearest
+from darkroom.models.alexnet import ALEXNET
+from darkroom.models.applications import APPLICATIONS
 from darkroom.models.architecture import Architecture, Network
 from darkroom.models.plain import CNN_DEEP, CNN_DROPOUT, CNN_SIMPLE, MLP
 from darkroom.models.residual import RESNET_TINY
+from darkroom.models.resnet import RESNET18, RESNET34, RESNET_SMALL
 
-CATALOG: dict[str, Network] = {
-    network.name: network for network in (MLP, CNN_SIMPLE, CNN_DROPOUT, CNN_DEEP, RESNET_TINY)
-}
+_FROM_SCRATCH = (
+    *(MLP, CNN_SIMPLE, CNN_DROPOUT, CNN_DEEP),
+    *(RESNET_TINY, RESNET_SMALL, RESNET18, RESNET34, ALEXNET),
+)
+CATALOG: dict[str, Network] = {network.name: network for network in (*_FROM_SCRATCH, *APPLICATIONS)}
 
 
 def network_named(name: str) -> Network:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from darkroom.backend import keras
 from darkroom.models.architecture import Architecture, Network
-from darkroom.models.layers import dropout, image_input, penalty, probabilities
+from darkroom.models.layers import activate, dropout, image_input, penalty, probabilities
 
 _COURSE = "AnacondaCon 2018, Practical Data Science and ML with GPUs"
 
@@ -58,21 +58,19 @@ def _cnn_deep(architecture: Architecture) -> keras.Model:
 def _convolution(
     features: keras.KerasTensor, architecture: Architecture, count: int, padding: str = "valid"
 ) -> keras.KerasTensor:
-    return keras.layers.Conv2D(
-        architecture.units(count),
-        3,
-        padding=padding,
-        activation="relu",
-        kernel_regularizer=penalty(architecture),
+    features = keras.layers.Conv2D(
+        architecture.units(count), 3, padding=padding, kernel_regularizer=penalty(architecture)
     )(features)
+    return activate(features, architecture)
 
 
 def _dense(
     features: keras.KerasTensor, architecture: Architecture, count: int
 ) -> keras.KerasTensor:
-    return keras.layers.Dense(
-        architecture.units(count), activation="relu", kernel_regularizer=penalty(architecture)
+    features = keras.layers.Dense(
+        architecture.units(count), kernel_regularizer=penalty(architecture)
     )(features)
+    return activate(features, architecture)
 
 
 MLP = Network(

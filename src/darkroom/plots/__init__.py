@@ -8,7 +8,7 @@ from __future__ import annotations
 from darkroom.plots.balance import class_balance, size_map
 from darkroom.plots.figure import Figure
 from darkroom.plots.judging import confusion_matrix
-from darkroom.plots.learning import learning_curves
+from darkroom.plots.learning import learning_curves, rate_curve
 from darkroom.plots.likeness import embedding_map
 from darkroom.plots.measures import measure_histogram, measure_ranges, value_histograms
 from darkroom.plots.pictures import Picture, picture_sheet
@@ -23,6 +23,7 @@ __all__ = [
     "measure_histogram",
     "measure_ranges",
     "picture_sheet",
+    "rate_curve",
     "size_map",
     "value_histograms",
 ]

@@ -8,6 +8,8 @@ import altair as alt
 
 from darkroom.plots.figure import FIRST, QUIET, SECOND, Figure, dressed
 
+_POINTS = 200  # of a curve; more cannot be told apart
+
 
 def learning_curves(
     train: Sequence[float], valid: Sequence[float], *, what: str, best: int | None = None
@@ -50,4 +52,29 @@ def learning_curves(
     return Figure(
         dressed(alt.layer(lines, mark).properties(width=410, height=240)),
         f"{what} over {len(train)} epochs, at the end {ends}",
+    )
+
+
+def rate_curve(rates: Sequence[float], *, epochs: int) -> Figure:
+    """Draw the learning rate over the epochs.
+
+    Args:
+        rates: Of every step that was made, at least one.
+        epochs: How many these steps were.
+    """
+    steps, points = len(rates), min(len(rates), _POINTS)
+    chosen = [round(point * (steps - 1) / max(points - 1, 1)) for point in range(points)]
+    rows = [{"epoch": (step + 1) / steps * epochs, "rate": float(rates[step])} for step in chosen]
+    chart = (
+        alt.Chart(alt.InlineData(values=rows))
+        .mark_line(strokeWidth=2, color=FIRST)
+        .encode(
+            x=alt.X("epoch:Q", axis=alt.Axis(tickMinStep=1, format="d"), title="epoch"),
+            y=alt.Y("rate:Q", title="learning rate"),
+            tooltip=[alt.Tooltip("epoch:Q", format=".2f"), alt.Tooltip("rate:Q", format=".3g")],
+        )
+    )
+    return Figure(
+        dressed(chart.properties(width=410, height=240)),
+        f"learning rate over {epochs} epochs, at most {float(max(rates)):.3g}",
     )

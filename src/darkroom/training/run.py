@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
@@ -20,15 +21,16 @@ from darkroom.data.kept import parent_dataset
 from darkroom.errors import ArtifactError
 from darkroom.models.catalog import build_model
 from darkroom.records import from_json
-from darkroom.storage import Manifest, verified
-from darkroom.training.record import Epoch, History, RunRecord
-from darkroom.wording import percent
+from darkroom.storage import Manifest, read_manifest, verified
+from darkroom.training.course import planned_rates, stage_epochs
+from darkroom.training.record import Epoch, History, Pace, Paces, RunRecord, goodness
 from darkroom.workspace import Workspace
 
 if TYPE_CHECKING:
-    import numpy as np
+    from jaxtyping import Float
 
 BEST_WEIGHTS = "weights/best.safetensors"
+CHECKPOINTS = "checkpoints"
 
 
 class Run:
@@ -46,6 +48,14 @@ class Run:
         self.record = from_json((path / "run.json").read_bytes(), RunRecord, where=str(path))
         history = path / "history.json"
         self.history = from_json(history.read_bytes(), History, where=str(history)).epochs
+
+    @cached_property
+    def pace(self) -> tuple[Pace, ...]:
+        """How long each epoch took; empty for a run of an older darkroom."""
+        path = self.path / "pace.json"
+        if not path.exists():
+            return ()
+        return from_json(path.read_bytes(), Paces, where=str(path)).epochs
 
     @property
     def name(self) -> str:
@@ -83,6 +93,11 @@ class Run:
         """
         return parent_dataset(self.workspace, self.manifest.parents)
 
+    def rates(self) -> Float[np.ndarray, "steps"]:
+        """Give the learning rate of every step that was made."""
+        planned = planned_rates(self.record)
+        return planned[: len(planned) * len(self.history) // sum(stage_epochs(self.record))]
+
     def weights(self) -> dict[str, np.ndarray]:
         """Read the best weights, by the place and name of each.
 
@@ -110,22 +125,26 @@ class Run:
         """Say in one line what it is and how far it got."""
         record = self.record
         done = f"{len(self.history)} of {record.recipe.epochs} epochs"
-        best = f"valid {percent(self.best.valid_accuracy)}" if record.best_epoch else "no weights"
-        return f"{record.recipe.model} · {done}, {record.outcome} · {best}"
+        best = "no weights"
+        if record.best_epoch:
+            best = f"valid {goodness(self.best)}"
+        return f"{record.architecture.name} · {done}, {record.outcome} · {best}"
 
     def _repr_html_(self) -> str:
+        paces = {pace.number: f"{pace.images_per_s:,.0f}" for pace in self.pace}
         rows = "".join(
             f"<tr><td>{epoch.number}{' *' if epoch.number == self.record.best_epoch else ''}</td>"
-            f"<td>{epoch.loss:.3f}</td><td>{percent(epoch.accuracy)}</td>"
-            f"<td>{epoch.valid_loss:.3f}</td><td>{percent(epoch.valid_accuracy)}</td>"
-            f"<td>{epoch.images_per_s:,.0f}</td></tr>"
+            f"<td>{epoch.loss:.3f}</td><td>{goodness(epoch, 'train')}</td>"
+            f"<td>{epoch.valid_loss:.3f}</td><td>{goodness(epoch)}</td>"
+            f"<td>{paces.get(epoch.number, '')}</td></tr>"
             for epoch in self.history
         )
+        what = "error" if self.record.task == "regression" else "accuracy"
         return (
             f"<p><b>{html.escape(self.name)}</b> · {html.escape(self.summary())} · "
             f"{html.escape(str(self.record.device))}</p>"
-            "<table><tr><th>epoch</th><th>loss</th><th>accuracy</th><th>valid loss</th>"
-            f"<th>valid accuracy</th><th>images/s</th></tr>{rows}</table>"
+            f"<table><tr><th>epoch</th><th>loss</th><th>{what}</th><th>valid loss</th>"
+            f"<th>valid {what}</th><th>images/s</th></tr>{rows}</table>"
         )
 
 
@@ -136,12 +155,17 @@ def open_run(run: str | Path, *, workspace: Workspace | None = None) -> Run:
         ArtifactError: There is none, it was never closed, or it is damaged.
     """
     path = (workspace or Workspace()).find(run, "run")
+    if (path / CHECKPOINTS).is_dir() and read_manifest(path).state == "open":
+        raise ArtifactError(
+            f"{path} is not finished",
+            hint=f"darkroom resume {path}   (with --close to keep it as it is)",
+        )
     return Run(path, verified(path, "run"))
 
 
 def dump_weights(model: keras.Model) -> bytes:
     """Write the weights of a model, also those that are not trained, as safetensors."""
-    named = {name: weight.numpy() for name, weight in _named(model).items()}
+    named = {name: np.asarray(weight.value).copy() for name, weight in _named(model).items()}
     return bytes(save_tensors(named))
 
 

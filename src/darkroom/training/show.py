@@ -12,7 +12,8 @@ from darkroom.wording import percent
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from darkroom.training.record import Epoch, RunRecord
+    from darkroom.findings import Finding
+    from darkroom.training.record import Epoch, Pace
 
 _REFRESH_S = 0.2
 _LINE_S = 10.0  # without a terminal, epochs that come faster than this share a line
@@ -25,8 +26,12 @@ class Show(Protocol):
         """Take note of a step: the number of finished epochs, and the share of this one."""
         ...
 
-    def epoch(self, done: Epoch, is_best: bool) -> None:  # noqa: FBT001
+    def epoch(self, done: Epoch, pace: Pace, is_best: bool) -> None:  # noqa: FBT001
         """Take note of a finished epoch."""
+        ...
+
+    def warn(self, finding: Finding) -> None:
+        """Take note of what is wrong with the training."""
         ...
 
 
@@ -47,8 +52,11 @@ class Quiet:
     def step(self, epoch: int, share: float, logs: dict[str, Any]) -> None:
         """Ignore the step."""
 
-    def epoch(self, done: Epoch, is_best: bool) -> None:  # noqa: FBT001
+    def epoch(self, done: Epoch, pace: Pace, is_best: bool) -> None:  # noqa: FBT001
         """Ignore the epoch."""
+
+    def warn(self, finding: Finding) -> None:
+        """Ignore it; the run records it."""
 
 
 class Terminal:
@@ -59,10 +67,12 @@ class Terminal:
     Args:
         record: The run that begins.
         images: Training images per epoch.
+        epochs: Of all stages.
+        done: Epochs that were finished before.
     """
 
-    def __init__(self, record: RunRecord, images: int) -> None:
-        self._epochs, self._images = record.recipe.epochs, images
+    def __init__(self, images: int, epochs: int, done: int = 0) -> None:
+        self._epochs, self._images, self._before = epochs, images, done
         self._bar: Progress | None = None
         self._task: TaskID | None = None
         self._shown = self._began = time.monotonic()
@@ -70,7 +80,7 @@ class Terminal:
 
     def __enter__(self) -> Terminal:
         if sys.stderr.isatty():
-            self._bar, self._task = _training_bar(self._epochs)
+            self._bar, self._task = _training_bar(self._epochs, self._before)
         return self
 
     def __exit__(
@@ -89,19 +99,19 @@ class Terminal:
             return
         self._shown = now
         done = epoch + share
-        speed = done * self._images / max(now - self._began, 1e-9)
+        speed = (done - self._before) * self._images / max(now - self._began, 1e-9)
         self._bar.update(
             self._task,
             completed=done,
             description=f"epoch {epoch + 1}/{self._epochs}",
             told=f"loss {float(logs.get('loss', 0)):.3f} · "
-            f"accuracy {percent(float(logs.get('accuracy', 0)))}{self._valid} · "
+            f"{_goodness(logs.get('accuracy'), logs.get('error'))}{self._valid} · "
             f"{speed:,.0f} images/s",
         )
 
-    def epoch(self, done: Epoch, is_best: bool) -> None:  # noqa: FBT001
+    def epoch(self, done: Epoch, pace: Pace, is_best: bool) -> None:  # noqa: FBT001
         """Say what the epoch came to."""
-        self._valid = f" · valid {percent(done.valid_accuracy)}"
+        self._valid = f" · valid {_goodness(done.valid_accuracy, done.valid_error)}"
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, completed=done.number)
             return
@@ -109,17 +119,32 @@ class Terminal:
         if now - self._shown < _LINE_S and done.number < self._epochs:
             return
         self._shown = now
-        left = (now - self._began) / done.number * (self._epochs - done.number)
+        here = done.number - self._before
+        left = (now - self._began) / here * (self._epochs - done.number)
         print(  # noqa: T201 - this is the terminal
             f"  epoch {done.number}/{self._epochs} · loss {done.loss:.3f} · "
-            f"accuracy {percent(done.accuracy)}{self._valid}{' (best)' if is_best else ''} · "
-            f"{done.images_per_s:,.0f} images/s · {left:.0f} s left",
+            f"{_goodness(done.accuracy, done.error)}{self._valid}{' (best)' if is_best else ''} · "
+            f"{pace.images_per_s:,.0f} images/s · {left:.0f} s left",
             file=sys.stderr,
             flush=True,
         )
 
+    def warn(self, finding: Finding) -> None:
+        """Say what is wrong, and what to try."""
+        words = f"  warning   {finding.what}\n            next: {finding.next_step}"
+        if self._bar is not None:
+            self._bar.console.print(words, markup=False, highlight=False)
+        else:
+            print(words, file=sys.stderr, flush=True)  # noqa: T201 - this is the terminal
 
-def _training_bar(epochs: int) -> tuple[Progress, TaskID]:
+
+def _goodness(accuracy: float | None, error: float | None) -> str:
+    if error is not None:
+        return f"error {error:.3g}"
+    return f"accuracy {percent(accuracy or 0.0)}"
+
+
+def _training_bar(epochs: int, done: int) -> tuple[Progress, TaskID]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -132,6 +157,6 @@ def _training_bar(epochs: int) -> tuple[Progress, TaskID]:
         console=Console(stderr=True),
         transient=True,
     )
-    task = bar.add_task("epoch 1", total=epochs, told="")
+    task = bar.add_task(f"epoch {done + 1}", total=epochs, completed=done, told="")
     bar.start()
     return bar, task

@@ -1,0 +1,52 @@
+"""What the commands that train say while they do, and when they are stopped."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from darkroom.cli.printing import print_path, say, say_below
+from darkroom.narration import line, shown, tell_plan, tell_run
+
+if TYPE_CHECKING:
+    from darkroom.training.loop import Announce
+    from darkroom.training.record import RunRecord
+    from darkroom.training.run import Run
+
+
+@contextlib.contextmanager
+def told_when_stopped() -> Iterator[Announce]:
+    """Say what begins, and how to go on with what was stopped."""
+    from darkroom.training.devices import backend_note
+
+    started: list[Path] = []
+
+    def announce(record: RunRecord, path: Path) -> None:
+        started.append(path)
+        say(tell_plan(record))
+        if note := backend_note():
+            say_below(note)
+        for told in record.resumed[-1:]:
+            for damaged in told.damaged:
+                say_below(f"an older checkpoint is used: {damaged}")
+            if told.differs:
+                say_below(f"not to the byte as uninterrupted: {'; '.join(told.differs)}")
+
+    try:
+        yield announce
+    except (KeyboardInterrupt, SystemExit):
+        for path in started:
+            if path.is_dir():
+                say(line("stopped", f"saved; go on: darkroom resume {shown(path)}"))
+            else:
+                say(line("stopped", "before there was anything to save"))
+        raise
+
+
+def tell_trained(run: Run) -> None:
+    """Say what a training came to, and what comes next."""
+    say(tell_run(run))
+    say(line("next", f"darkroom evaluate {shown(run.path)}"))
+    print_path(run.path)

@@ -1,0 +1,165 @@
+"""How difficult each training image is: by a column of a table, a run's loss, or a measure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from darkroom.data.dataset import Dataset
+from darkroom.data.measures import MEASURES, measure_images
+from darkroom.data.pixels import load_images
+from darkroom.data.sources import Columns
+from darkroom.data.sources.columns import find_columns
+from darkroom.data.sources.tables import TABLE_ENDINGS, Table, read_table
+from darkroom.data.sources.values import number_of
+from darkroom.errors import DataError, RecipeError, nearest
+from darkroom.progress import track
+from darkroom.training.batches import PlainBatches, take_pixels
+from darkroom.training.recipe import Curriculum
+from darkroom.training.run import Run, open_run
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
+_LOSS = "loss:"
+_BATCH = 256
+_TINY = 1e-7  # probabilities are kept this far from 0 and 1
+
+
+def difficulty(dataset: Dataset, curriculum: Curriculum) -> Float[np.ndarray, "images"]:
+    """Rank the images of the training part by how difficult they are.
+
+    Args:
+        dataset: Split.
+        curriculum: Says what difficulty is. `FILE:COLUMN`: a column of numbers in a CSV, TSV,
+            JSON Lines or Parquet table, beside a column with the images' names in the dataset.
+            `loss:RUN`: the loss of a run on each image; a run that was trained on these images
+            has seen them, and finds those easy that it learned by heart. A name out of
+            `measure_images`, as `edges`: low values first, and high ones with `-edges`.
+
+    Returns:
+        For each image the share of images that are easier, 0 to below 1, in the order of the
+        index; equally difficult ones share a rank. With `hardest_first`, of those more difficult.
+
+    Raises:
+        RecipeError: `difficulty` names nothing of the kind.
+        DataError: The table cannot be read, or an image has no finite number; the first is named.
+        ArtifactError: The run is not there, or has no weights.
+
+    Source: by the loss of another network, Hacohen and Weinshall 2019, arXiv:1904.03626.
+    """
+    named = curriculum.difficulty
+    names = dataset.part("train")["image"].to_list()
+    if named.startswith(_LOSS):
+        run = open_run(named.removeprefix(_LOSS), workspace=dataset.workspace)
+        values = run_losses(run, dataset)
+    elif named.removeprefix("-") in MEASURES:
+        values = _measured(dataset, named)
+    else:
+        values = _from_table(named, names)
+    _refuse_gaps(values, names, named)
+    values = -values if curriculum.hardest_first else values
+    ranks: Float[np.ndarray, "images"] = np.searchsorted(np.sort(values), values) / len(values)
+    return ranks
+
+
+def run_losses(run: Run, dataset: Dataset) -> Float[np.ndarray, "images"]:
+    """Give the loss of a run's best weights on each image of a dataset's training part.
+
+    Args:
+        run: Of the same task and classes.
+        dataset: Split.
+
+    Returns:
+        Cross-entropy of the labels, or the squared error of a number.
+
+    Raises:
+        DataError: Run and dataset have other classes, or an image changed.
+        ArtifactError: The run has no weights.
+    """
+    record = run.record
+    if (record.task, record.classes) != (dataset.task, dataset.classes):
+        raise DataError(
+            f"{run.name} was trained for other classes than those of {dataset.name}: "
+            f"{', '.join(record.classes[:5]) or record.task}",
+            hint=f"darkroom train {dataset.name}",
+        )
+    images = load_images(dataset, "train", record.preprocess)
+    size = min(_BATCH, len(images))
+    batches = PlainBatches(take_pixels(images, record.preprocess), images.targets, size)
+    model, losses = run.model(), []
+    for step in track(range(batches.num_batches), "looking at losses", batches.num_batches):
+        inputs, targets = batches[step][:2]
+        # A last batch of another size would be compiled anew: it is filled up, then cut.
+        filled = np.concatenate([inputs, np.repeat(inputs[:1], size - len(inputs), axis=0)])
+        answers = np.asarray(model.predict_on_batch(filled))[: len(inputs)]
+        losses.append(_losses(answers, targets, dataset.task))
+    return np.concatenate(losses)
+
+
+def _losses(
+    answers: Float[np.ndarray, "images outputs"],
+    targets: Float[np.ndarray, "images outputs"],
+    task: str,
+) -> Float[np.ndarray, "images"]:
+    if task == "regression":
+        return np.asarray(np.square(answers - targets).sum(axis=1))
+    sure = np.clip(answers.astype(np.float64), _TINY, 1 - _TINY)
+    against = (1 - targets) * np.log(1 - sure) if task == "multi-label" else 0.0
+    return np.asarray(-(targets * np.log(sure) + against).sum(axis=1))
+
+
+def _measured(dataset: Dataset, named: str) -> Float[np.ndarray, "images"]:
+    table = measure_images(dataset).join(dataset.part("train"), on="image", how="semi")
+    values = table[named.removeprefix("-")].cast(float).fill_null(np.nan).to_numpy()
+    return -values if named.startswith("-") else values
+
+
+def _from_table(named: str, names: list[str]) -> Float[np.ndarray, "images"]:
+    """Look up each image's number in a table; NaN where it has none."""
+    where, _, column = named.rpartition(":")
+    if not where.lower().endswith(TABLE_ENDINGS):
+        raise RecipeError(
+            f"curriculum.difficulty = {named} is no table's FILE:COLUMN, no loss:RUN and no "
+            "measure of images",
+            hint=f"did you mean {nearest(named, MEASURES)}?",
+        )
+    table = read_table(Path(where), where=where)
+    if column not in table.names:
+        raise DataError(
+            f"{where} has no column `{column}`; its columns are {', '.join(table.names)}",
+            hint=f"did you mean {nearest(column, table.names)}?",
+        )
+    images, values = table.load(_image_column(table, column)), table.load(column)
+    known: dict[str, Any] = {}
+    for image, value in zip(map(str, images), values, strict=True):
+        if known.setdefault(image, value) != value:
+            raise DataError(
+                f"{where} gives {image} two values of {column}: {known[image]} and {value}",
+                hint=f"keep one row for each image in {where}",
+            )
+    numbers = [number_of(known.get(name)) for name in names]
+    return np.array([np.nan if number is None else number for number in numbers])
+
+
+def _image_column(table: Table, column: str) -> str:
+    image = find_columns(table, Columns(label=column)).image
+    if image is None:
+        raise DataError(
+            f"no column of {table.where} has a usual name for the names of images; they are "
+            f"{', '.join(table.names)}",
+            hint="call the column with the images' names `image`",
+        )
+    return image
+
+
+def _refuse_gaps(values: Float[np.ndarray, "images"], names: list[str], named: str) -> None:
+    gaps = np.flatnonzero(~np.isfinite(values))
+    if len(gaps):
+        raise DataError(
+            f"{len(gaps):,} of {len(names):,} training images have no number in {named}; the "
+            f"first is {names[gaps[0]]}",
+            hint="give each a number, or take another: --set curriculum.difficulty=edges",
+        )

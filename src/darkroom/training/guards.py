@@ -1,0 +1,346 @@
+"""Guards of a training: a loss that is no number, a network that learns nothing, too little memory.
+
+They look at numbers and say in words what went wrong, with which images, and what to try next.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NoReturn
+
+import msgspec
+import numpy as np
+
+from darkroom.errors import DataError, RecipeError
+from darkroom.findings import Finding
+from darkroom.intervals import wilson
+from darkroom.wording import counted, percent
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
+    from darkroom.backend import keras
+    from darkroom.decision import Task
+    from darkroom.training.batches import Batch, PlainBatches, TrainingBatches
+    from darkroom.training.recipe import LossName
+    from darkroom.training.record import Epoch
+
+_NAMED = 5  # images in a message; more are no help
+_FAIR_STEPS = 300  # after so many a network knows more than how frequent each class is
+_CLEARLY = 0.98  # a loss or an error counts as lower below this share of the other
+
+
+def refuse_nonfinite(
+    steps: range,
+    batches: TrainingBatches,
+    names: Sequence[str],
+    rates: Float[np.ndarray, "steps"],
+    *,
+    setting: str = "optimizer.peak_lr",
+    clip_norm: float | None = None,
+) -> NoReturn:
+    """Say why the loss of some steps is no number: an image that is none either, or the rate.
+
+    Args:
+        steps: Those that ran since the loss was last looked at, counted from 0.
+        batches: What they were trained on.
+        names: Of all training images, in the order of the index.
+        rates: The learning rate of every step.
+        setting: Where the recipe keeps the rate.
+        clip_norm: To what gradients are scaled down already; None: they are not.
+
+    Raises:
+        DataError: An image, target or weight of these steps is not finite.
+        RecipeError: All are, so the training diverged.
+    """
+    for step in steps:
+        chosen = batches.chosen(step)
+        _refuse_values(batches[step], [names[place] for place in chosen])
+    shown = [names[place] for step in steps for place in batches.chosen(step)]
+    if steps == range(1):
+        raise RecipeError(
+            "the loss of the first step is not a number, and no weight had been moved before: "
+            f"the network itself overflows on {_listed(shown)}",
+            hint="--set precision=float32 --set scaling=standard",
+        )
+    at = f"step {steps.stop:,}" if len(steps) == 1 else f"steps {steps.start + 1:,}..{steps.stop:,}"
+    raise RecipeError(
+        f"the training diverged: the loss of {at} of {len(rates):,} is not a number, at a "
+        f"learning rate of {rates[steps.stop - 1]:.3g}; trained on were {_listed(shown)}",
+        hint=_gentler(rates[: steps.stop], setting, clip_norm),
+    )
+
+
+def refuse_nonfinite_validation(
+    step: int,
+    valid: PlainBatches,
+    names: Sequence[str],
+    rates: Float[np.ndarray, "steps"],
+    *,
+    setting: str = "optimizer.peak_lr",
+    clip_norm: float | None = None,
+) -> NoReturn:
+    """Say why the loss of the validation part is no number while that of the training is one.
+
+    Args:
+        step: How many are done.
+        valid: What was judged on.
+        names: Of all validation images, in the order of the index.
+        rates: The learning rate of every step.
+        setting: Where the recipe keeps the rate.
+        clip_norm: To what gradients are scaled down already; None: they are not.
+
+    Raises:
+        DataError: An image or target of the validation part is not finite.
+        RecipeError: All are, so the training diverged.
+    """
+    first = 0
+    for number in range(valid.num_batches):
+        batch = valid[number]
+        _refuse_values(batch, names[first : first + len(batch[0])])
+        first += len(batch[0])
+    raise RecipeError(
+        f"the training diverged: after step {step:,} of {len(rates):,}, at a learning rate of "
+        f"{rates[step - 1]:.3g}, the loss of the validation part is not a number",
+        hint=_gentler(rates[:step], setting, clip_norm),
+    )
+
+
+def _refuse_values(batch: Batch, names: Sequence[str]) -> None:
+    """Refuse a batch in which a value is not finite."""
+    shown = "pixels" if batch[0].ndim == 4 else "features"
+    for what, values in zip((shown, "target", "weight"), batch, strict=False):
+        flat = values.reshape(len(values), -1)
+        rows, places = np.nonzero(~np.isfinite(flat))
+        if not len(rows):
+            continue
+        odd = [names[row] for row in rows.tolist()]
+        value = flat[rows[0], places[0]]
+        raise DataError(
+            f"no training can use {_listed(odd)}: the {what} of {odd[0]} holds {value}",
+            hint=f"take {odd[0]} out, or mend it, and train again",
+        )
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Name the first images and count the others."""
+    first = list(dict.fromkeys(names))
+    more = len(first) - _NAMED
+    rest = f" and {more:,} more" if more > 0 else ""
+    return ", ".join(first[:_NAMED]) + rest
+
+
+def _gentler(rates: Float[np.ndarray, "steps"], setting: str, clip_norm: float | None) -> str:
+    """Suggest a tenth of the highest rate there was, and clipping where there is none.
+
+    Source: own; the loss falls fastest about a factor of ten below the rate where it explodes,
+    Smith 2015, arXiv:1506.01186, as fast.ai reads that plot.
+    """
+    slower = f"--set {setting}={float(rates.max()) / 10:.2g}"
+    return slower if clip_norm is not None else f"{slower}, or --set optimizer.clip_norm=1"
+
+
+class Chance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a network scores that has learned only how frequent each answer is."""
+
+    images: int
+    accuracy: float | None = None  # 0..1; None: a regression
+    error: float | None = None  # regression only: mean absolute, in the target's unit
+    loss: float | None = None  # the smallest of any constant answer; None: not known
+
+
+def measure_chance(
+    targets: Float[np.ndarray, "images outputs"],
+    task: Task,
+    loss: LossName,
+    *,
+    label_smoothing: float = 0.0,
+    weights: Float[np.ndarray, "images"] | None = None,
+) -> Chance:
+    """Work out what the best constant answer scores on the images of an epoch.
+
+    Args:
+        targets: Ones in a row of zeros, or the number to predict.
+        task: What they are.
+        loss: What is trained on.
+        label_smoothing: Share of the target spread over all classes, 0..1.
+        weights: What each image counts in the loss; None: 1.
+
+    Returns:
+        For classes the accuracy of the most frequent answer and the entropy of all, for numbers
+        the error of their median.
+
+    Source: own; the entropy is the smallest expected log loss, Shannon 1948.
+    """
+    if task == "regression":
+        error = float(np.abs(targets - np.median(targets)).mean())
+        return Chance(images=len(targets), error=error)
+    shares = targets.mean(axis=0, dtype=np.float64)
+    frequent = shares.max() if task == "single-label" else np.maximum(shares, 1 - shares).mean()
+    counts = np.ones(len(targets)) if weights is None else weights.astype(np.float64)
+    weighted = counts @ targets / counts.sum()
+    if loss == "binary-crossentropy":
+        soft = weighted * (1 - label_smoothing) + label_smoothing / 2
+        least = (_surprise(soft) + _surprise(1 - soft)).mean() * counts.mean()
+    else:
+        soft = weighted * (1 - label_smoothing) + label_smoothing / len(weighted)
+        least = _surprise(soft).sum() * counts.mean()
+    return Chance(
+        images=len(targets),
+        accuracy=float(frequent),
+        loss=None if loss == "focal" else float(least),
+    )
+
+
+def _surprise(shares: Float[np.ndarray, "classes"]) -> Float[np.ndarray, "classes"]:
+    return np.asarray(-shares * np.log(np.maximum(shares, 1e-12)))
+
+
+def find_standstill(epoch: Epoch, chance: Chance, *, steps: int, of: int) -> Finding | None:
+    """Notice that a training has taught the network nothing after a fair number of steps.
+
+    Args:
+        epoch: The last that was finished.
+        chance: What a constant answer scores on the same images.
+        steps: Those that are done.
+        of: Those of the whole training.
+
+    Returns:
+        A warning, or None: the network does better than any constant answer, or the training is
+        too young to say.
+    """
+    if steps < min(_FAIR_STEPS, of):
+        return None
+    if epoch.error is not None and chance.error is not None:
+        if epoch.error < _CLEARLY * chance.error:
+            return None
+        told = (
+            f"the error on the training images is {epoch.error:.4g}, and always answering their "
+            f"median gives {chance.error:.4g}"
+        )
+    elif epoch.accuracy is not None and chance.accuracy is not None:
+        rate = wilson(round(epoch.accuracy * chance.images), chance.images)
+        is_above = rate.low is not None and rate.low > chance.accuracy
+        if is_above or (chance.loss is not None and epoch.loss < _CLEARLY * chance.loss):
+            return None
+        told = (
+            f"the accuracy on the training images is {rate}, and the same answer for all gives "
+            f"{percent(chance.accuracy)}"
+        )
+        if chance.loss is not None:
+            told += f"; the loss is {epoch.loss:.3f}, and that of a constant answer "
+            told += f"{chance.loss:.3f}"
+    else:
+        return None
+    return Finding(
+        name="no-learning",
+        severity="warning",
+        what=f"after {counted(steps, 'step', 'steps')} nothing is learned: {told}",
+        next_step=_next_step(epoch, steps),
+    )
+
+
+def _next_step(epoch: Epoch, steps: int) -> str:
+    if steps < _FAIR_STEPS:
+        epochs = -(-_FAIR_STEPS * epoch.number // steps)
+        return f"train for longer: --set epochs={epochs}"
+    return (
+        "look for a better learning rate with `darkroom find-lr`; if there is none, look at the "
+        "labels with `darkroom explore`"
+    )
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether Python, TensorFlow, JAX or PyTorch ran out of memory.
+
+    Args:
+        error: What was raised.
+    """
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    if kinds & {"MemoryError", "ResourceExhaustedError", "OutOfMemoryError"}:
+        return True
+    said = str(error).lower()
+    signs = ("resource_exhausted", "out of memory", "can't allocate memory")
+    return "RuntimeError" in kinds and any(sign in said for sign in signs)
+
+
+def memory_errors() -> tuple[type[Exception], ...]:
+    """Give the exceptions that may be one of too little memory, for an `except`."""
+    tensorflow = sys.modules.get("tensorflow")
+    theirs = () if tensorflow is None else (tensorflow.errors.ResourceExhaustedError,)
+    return (MemoryError, RuntimeError, *theirs)
+
+
+def refuse_out_of_memory(
+    error: Exception,
+    try_step: Callable[[int], None],
+    batch_size: int,
+    *,
+    devices: int = 1,
+) -> NoReturn:
+    """Say which batch size fits when one did not.
+
+    Args:
+        error: What a step raised; any other than of memory is raised again.
+        try_step: Trains one step on that many images.
+        batch_size: What did not fit.
+        devices: That share every batch.
+
+    Raises:
+        RecipeError: With the batch size that fits, or that none does.
+    """
+    if not is_out_of_memory(error):
+        raise error
+    fits = fitting_batch_size(try_step, batch_size, devices=devices)
+    if fits is None:
+        raise RecipeError(
+            f"there is too little memory for batches of {batch_size:,} images, and for any smaller",
+            hint="--set width=0.5, or smaller images: --set image_size=64",
+        ) from error
+    raise RecipeError(
+        f"there is not enough memory for batches of {counted(batch_size, 'image', 'images')}",
+        hint=f"--set batch_size={fits}",
+    ) from error
+
+
+def fitting_batch_size(
+    try_step: Callable[[int], None], batch_size: int, *, devices: int = 1
+) -> int | None:
+    """Halve a batch size until one step with it passes.
+
+    Args:
+        try_step: Trains one step on that many images.
+        batch_size: One that did not fit.
+        devices: That share every batch; only their multiples are tried.
+
+    Returns:
+        The size that fits; None when none does.
+    """
+    size = batch_size // 2 // devices * devices
+    while size > 0:
+        try:
+            try_step(size)
+        except memory_errors() as error:
+            if not is_out_of_memory(error):
+                raise
+        else:
+            return size
+        gc.collect()  # of what the step that failed still holds
+        size = size // 2 // devices * devices
+    return None
+
+
+def trial_step(make_model: Callable[[], keras.Model], batch: Batch) -> Callable[[int], None]:
+    """Give a step to try batch sizes with, on a model of its own.
+
+    Args:
+        make_model: Builds and compiles one.
+        batch: What it is trained on; its first image stands for all.
+    """
+
+    def try_step(size: int) -> None:
+        make_model().train_on_batch(*(np.repeat(values[:1], size, axis=0) for values in batch))
+
+    return try_step
