@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from benchmarks import (
     check_cifar10,
+    checkpoint_cost,
     decode,
+    dogs_and_cats,
     near_duplicates,
     open_cifar10,
     quickstart,
     start_up,
+    time_to_accuracy,
     train_against_keras,
 )
 
@@ -21,6 +24,9 @@ def main() -> None:
         check_cifar10,
         near_duplicates,
         train_against_keras,
+        checkpoint_cost,
+        dogs_and_cats,
+        time_to_accuracy,
         decode,  # last: it keeps its process on one core
     ):
         benchmark.main()

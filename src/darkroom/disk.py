@@ -101,11 +101,11 @@ def sync_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def locked(path: Path) -> Iterator[BinaryIO]:
+def locked(path: Path, how: int = fcntl.LOCK_EX) -> Iterator[BinaryIO]:
     """Open a file for this writer alone; what a killed one left is taken over."""
     while True:
         with path.open("ab") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            fcntl.flock(file, how)
             if _is_at(path, file):  # else the last holder renamed or removed it
                 yield file
                 return
@@ -119,13 +119,14 @@ def claimed(path: Path) -> Iterator[None]:
         ArtifactError: Another process has claimed it.
     """
     lock = _claim_of(path)
-    with disk_errors(path), lock.open("ab") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as taken:
-            raise ArtifactError(
-                f"another process works on {path}", hint="wait until it is done, or end it"
-            ) from taken
+    with contextlib.ExitStack() as stack:
+        with disk_errors(path):
+            try:
+                stack.enter_context(locked(lock, fcntl.LOCK_EX | fcntl.LOCK_NB))
+            except BlockingIOError as taken:
+                raise ArtifactError(
+                    f"another process works on {path}", hint="wait until it is done, or end it"
+                ) from taken
         try:
             yield
         finally:

@@ -135,11 +135,12 @@ class Workspace:
         """
         found = []
         folder = self.folder(kind)
-        for path in folder.glob(f"**/{MANIFEST}"):
-            if not any(part.startswith(STAGING) for part in path.relative_to(folder).parts):
+        for place, folders, files in os.walk(folder):
+            folders[:] = [name for name in folders if not name.startswith(STAGING)]
+            if MANIFEST in files:
+                folders.clear()  # a run under way holds checkpoints, which come and go
                 with contextlib.suppress(ArtifactError):
-                    found.append((path.parent, read_manifest(path.parent)))
-        found = [one for one in found if one[1].kind == kind]  # a run may hold checkpoints
+                    found.append((Path(place), read_manifest(Path(place))))
         return sorted(found, key=_age, reverse=True)
 
     def find(self, text: str | Path, *kinds: Kind) -> Path:

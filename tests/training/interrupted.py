@@ -178,7 +178,7 @@ def recipe_of(job: Job) -> darkroom.Recipe:
         draw_weights(Path(job.weights))
     transfer = darkroom.Transfer(weights=job.weights, fine_tune_epochs=2, groups=1)
     return darkroom.Recipe(
-        model="mobilenet_v2", width=0.35, image_size=32, epochs=3, batch_size=8, dropout=0.3,
+        model="mobilenet_v2", width=0.35, image_size=32, epochs=3, batch_size=2, dropout=0.3,
         transfer=transfer,
     )  # fmt: skip
 
