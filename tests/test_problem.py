@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from darkroom.errors import RecipeError
 from darkroom.problem import PROJECT_FILE, ErrorCost, Problem, Questions, init, judge
 from darkroom.project import DataSettings, Project, read_project
-from darkroom.training.recipe import Augment, Optimizer, Recipe
+from darkroom.training.recipe import Augment, Optimizer, Recipe, Transfer
 
 shares = st.floats(0, 1)
 
@@ -133,9 +133,10 @@ TABLES: list[tuple[str, type[msgspec.Struct], set[str]]] = [
     ("problem", Problem, {"questions"}),
     ("problem.questions", Questions, set()),
     ("data", DataSettings, set()),
-    ("recipe", Recipe, {"optimizer", "augment"}),
+    ("recipe", Recipe, {"optimizer", "augment", "transfer", "class_weights", "curriculum"}),
     ("recipe.optimizer", Optimizer, set()),
     ("recipe.augment", Augment, set()),
+    ("recipe.transfer", Transfer, set()),
 ]
 
 
@@ -185,7 +186,7 @@ def test_the_template_changes_nothing_until_a_line_is_uncommented():
     assert tables == {
         "problem": {"questions": {}},
         "data": {},
-        "recipe": {"optimizer": {}, "augment": {}},
+        "recipe": {"optimizer": {}, "augment": {}, "transfer": {}},
     }
 
 

@@ -39,7 +39,7 @@ def keras_own(name):
     trunk, asked = TRUNKS[name], []
 
     def get_file(_file, origin, *, file_hash=None, **_):
-        asked.append(Published(origin, file_hash or ""))
+        asked.append(Published(address=origin, checksum=file_hash or ""))
         return "nowhere"
 
     with (
@@ -119,7 +119,7 @@ def test_the_weights_keras_would_fetch_are_those_we_do(name, keras_own):
 def _at_96_px(name: str) -> Published:
     published = TRUNKS[name].published[1.0]
     if name == "mobilenet_v2":  # has weights of its own for 96 px; ours are those for 224
-        return Published(published.address.replace("_224_", f"_{SIDE}_"))
+        return Published(address=published.address.replace("_224_", f"_{SIDE}_"))
     return published
 
 

@@ -37,7 +37,7 @@ def published(monkeypatch):
     """Publishes the bytes as VGG16's weights under an address and checksum of the test's own."""
 
     def publish(address: str, checksum: str = MD5) -> None:
-        one = {1.0: Published(address, checksum)}
+        one = {1.0: Published(address=address, checksum=checksum)}
         vgg16 = msgspec.structs.replace(TRUNKS["vgg16"], published=one)
         monkeypatch.setitem(TRUNKS, "vgg16", vgg16)
 
@@ -148,7 +148,7 @@ def test_a_name_that_takes_ages_to_look_up_costs_seconds_only(published, monkeyp
     monkeypatch.setattr(weights.urllib.request, "urlopen", open_late)
     began = time.monotonic()
     with pytest.raises(ServiceError) as refused:
-        fetch_weights("vgg16", Published("http://nowhere.invalid/vgg16_notop.h5"))
+        fetch_weights("vgg16", Published(address="http://nowhere.invalid/vgg16_notop.h5"))
     over.set()
     assert time.monotonic() - began < 2
     assert "did not answer" in refused.value.problem

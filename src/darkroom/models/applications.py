@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 
+import numpy as np
+
 from darkroom.backend import keras
 from darkroom.errors import RecipeError
 from darkroom.models.architecture import Architecture, Network
@@ -63,16 +65,19 @@ def _build(trunk: Trunk, architecture: Architecture) -> keras.Model:
 
 
 def _make_exportable(base: keras.Model) -> None:
-    """Put operations that ONNX has into the layers of ConvNeXt that have others; same numbers.
+    """Put into some layers what ONNX has in place of what it has not; the numbers are the same.
 
-    Keras 3.15 compiles a convolution in groups by XLA on a processor, and its gelu uses an erfc
-    that tf2onnx 1.17 does not know. May go when both can be exported.
+    Keras 3.15 compiles a convolution in groups by XLA on a processor, its gelu uses an erfc that
+    tf2onnx 1.17 does not know (both ConvNeXt), and the statistics of its normalization would
+    become inputs of the exported network (EfficientNet). May go when all three can be exported.
     """
     for layer in base.layers:
         if isinstance(layer, keras.layers.Conv2D) and layer.groups > 1:
             layer.convolution_op = functools.partial(_convolve_each, layer)
         elif getattr(layer, "activation", None) is keras.activations.gelu:
             layer.activation = _gelu
+        elif isinstance(layer, keras.layers.Normalization):
+            layer.mean, layer.variance = np.asarray(layer.mean), np.asarray(layer.variance)
 
 
 def _convolve_each(

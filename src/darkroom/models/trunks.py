@@ -19,7 +19,7 @@ _TENSORFLOW = "https://storage.googleapis.com/tensorflow/keras-applications"
 _KERAS = "https://storage.googleapis.com/keras-applications"
 
 
-class Published(msgspec.Struct, frozen=True):
+class Published(msgspec.Struct, frozen=True, kw_only=True):
     """Weights without the top that Keras offers for download."""
 
     address: str
@@ -79,7 +79,9 @@ def _mobilenet_v3(name: str, px: int, features: int, parameters: int, says: str)
         parameters=parameters,
         options={"include_preprocessing": False},
         published={
-            width: Published(f"{folder}_{width}_float_no_top_v2.h5", checksums[size, width])
+            width: Published(
+                address=f"{folder}_{width}_float_no_top_v2.h5", checksum=checksums[size, width]
+            )
             for width in (0.75, 1.0)
         },
         source="Howard et al. 2019, arXiv:1905.02244",
@@ -95,7 +97,9 @@ def _efficientnet(size: str, px: int, features: int, parameters: int, checksum: 
         px=px,
         features=features,
         parameters=parameters,
-        published={1.0: Published(f"{_KERAS}/efficientnet{size}_notop.h5", checksum)},
+        published={
+            1.0: Published(address=f"{_KERAS}/efficientnet{size}_notop.h5", checksum=checksum)
+        },
         source="Tan and Le 2019, arXiv:1905.11946",
         says=f"more accuracy per parameter, at {px} px; slow on a plain processor",
     )
@@ -112,7 +116,9 @@ def _efficientnet_v2(size: str, px: int, parameters: int, checksum: str) -> Trun
         parameters=parameters,
         options={"include_preprocessing": False},
         published={
-            1.0: Published(f"{_TENSORFLOW}/efficientnet_v2/{file}_notop.h5", checksum),
+            1.0: Published(
+                address=f"{_TENSORFLOW}/efficientnet_v2/{file}_notop.h5", checksum=checksum
+            ),
         },
         source="Tan and Le 2021, arXiv:2104.00298",
         says=f"EfficientNet that trains faster, at {px} px",
@@ -121,7 +127,7 @@ def _efficientnet_v2(size: str, px: int, parameters: int, checksum: str) -> Trun
 
 def _plain_name(folder: str, name: str, checksum: str) -> dict[float, Published]:
     file = f"{name}_weights_tf_dim_ordering_tf_kernels_notop.h5"
-    return {1.0: Published(f"{_TENSORFLOW}/{folder}/{file}", checksum)}
+    return {1.0: Published(address=f"{_TENSORFLOW}/{folder}/{file}", checksum=checksum)}
 
 
 _ALL = (
@@ -134,7 +140,7 @@ _ALL = (
         features_at=lambda width: int(1024 * width),
         parameters=3_239_114,
         published={
-            width: Published(f"{_TENSORFLOW}/mobilenet/mobilenet_{text}_224_tf_no_top.h5")
+            width: Published(address=f"{_TENSORFLOW}/mobilenet/mobilenet_{text}_224_tf_no_top.h5")
             for width, text in ((0.25, "2_5"), (0.5, "5_0"), (0.75, "7_5"), (1.0, "1_0"))
         },
         licence="Apache-2.0",
@@ -151,7 +157,7 @@ _ALL = (
         parameters=2_270_794,
         published={
             width: Published(
-                f"{_TENSORFLOW}/mobilenet_v2/mobilenet_v2_weights_tf_dim_ordering_tf_kernels_"
+                address=f"{_TENSORFLOW}/mobilenet_v2/mobilenet_v2_weights_tf_dim_ordering_tf_kernels_"
                 f"{width}_224_no_top.h5"
             )
             for width in (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
@@ -253,8 +259,8 @@ _ALL = (
         options={"include_preprocessing": False, "pooling": "avg"},
         published={
             1.0: Published(
-                f"{_TENSORFLOW}/convnext/convnext_tiny_notop.h5",
-                "d547c096cabd03329d7be5562c5e14798aa39ed24b474157cef5e85ab9e49ef1",
+                address=f"{_TENSORFLOW}/convnext/convnext_tiny_notop.h5",
+                checksum="d547c096cabd03329d7be5562c5e14798aa39ed24b474157cef5e85ab9e49ef1",
             )
         },
         source="Liu et al. 2022, arXiv:2201.03545",
