@@ -31,11 +31,11 @@ from tests.making import draw_folder
 ROOT = Path(__file__).parent.parent.parent
 
 # Dropout, augmentation, momentum, an average of the weights: all that has a state. Images so large
-# that Keras makes one step per call, and a training can be stopped at every one.
+# that Keras makes one step per call (above 32 px), and a training can be stopped at every one.
 RECIPE = darkroom.Recipe(
     model="cnn_dropout",
     width=0.1,
-    image_size=24,
+    image_size=33,
     epochs=4,
     batch_size=8,
     dropout=0.3,
@@ -178,7 +178,7 @@ def recipe_of(job: Job) -> darkroom.Recipe:
         draw_weights(Path(job.weights))
     transfer = darkroom.Transfer(weights=job.weights, fine_tune_epochs=2, groups=1)
     return darkroom.Recipe(
-        model="mobilenet_v2", width=0.35, image_size=32, epochs=3, batch_size=2, dropout=0.3,
+        model="mobilenet_v2", width=0.35, image_size=36, epochs=3, batch_size=2, dropout=0.3,
         transfer=transfer,
     )  # fmt: skip
 

@@ -22,7 +22,7 @@ from darkroom.training import checkpoint, loop, watch
 from tests.training.interrupted import Nursery, dataset_in, describe, moments
 
 EXACT = ("weights", "history", "best", "outcome", "troubles", "files", "leftovers", "numbers")
-QUICK = darkroom.Recipe(model="mlp", width=0.05, image_size=24, epochs=4, batch_size=8)
+QUICK = darkroom.Recipe(model="mlp", width=0.05, image_size=33, epochs=4, batch_size=8)
 STEPS = 6  # in an epoch
 
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from darkroom.backend import keras
 from darkroom.models.applications import with_head
 from darkroom.models.architecture import Architecture, Network
-from darkroom.models.layers import activate, image_input, initializer, penalty
+from darkroom.models.convolutions import conv_norm
+from darkroom.models.layers import activate, image_input
 
 _PAPER = "He et al. 2015, arXiv:1512.03385"
 _FILTERS = (64, 128, 256, 512)  # each stage after the first halves the image
@@ -23,7 +24,7 @@ def _resnet34(architecture: Architecture) -> keras.Model:
 
 def _from_paper(architecture: Architecture, name: str, blocks: Sequence[int]) -> keras.Model:
     image = image_input(architecture)
-    features = _conv_norm(image, architecture, _FILTERS[0], kernel=7, stride=2)
+    features = conv_norm(image, architecture, _FILTERS[0], kernel=7, stride=2)
     features = activate(features, architecture)
     features = keras.layers.MaxPooling2D(3, strides=2, padding="same")(features)
     for stage, (filters, count) in enumerate(zip(_FILTERS, blocks, strict=True)):
@@ -38,7 +39,7 @@ def _resnet_small(architecture: Architecture) -> keras.Model:
     image = image_input(architecture)
     features = image
     for filters in (16, 32):
-        features = _conv_norm(features, architecture, filters, stride=2)
+        features = conv_norm(features, architecture, filters, stride=2)
         features = activate(features, architecture)
     for filters, stride in ((64, 2), (128, 2), (128, 1), (256, 2)):
         features = _block(features, architecture, filters, stride)
@@ -49,33 +50,13 @@ def _block(
     features: keras.KerasTensor, architecture: Architecture, filters: int, stride: int
 ) -> keras.KerasTensor:
     """Two convolutions beside a shortcut, which is a projection where the shape changes."""
-    straight = _conv_norm(features, architecture, filters, stride=stride)
+    straight = conv_norm(features, architecture, filters, stride=stride)
     straight = activate(straight, architecture)
-    straight = _conv_norm(straight, architecture, filters)
+    straight = conv_norm(straight, architecture, filters)
     shortcut = features
     if stride > 1:
-        shortcut = _conv_norm(features, architecture, filters, kernel=1, stride=stride)
+        shortcut = conv_norm(features, architecture, filters, kernel=1, stride=stride)
     return activate(keras.layers.Add()([straight, shortcut]), architecture)
-
-
-def _conv_norm(
-    features: keras.KerasTensor,
-    architecture: Architecture,
-    filters: int,
-    *,
-    kernel: int = 3,
-    stride: int = 1,
-) -> keras.KerasTensor:
-    features = keras.layers.Conv2D(
-        architecture.units(filters),
-        kernel,
-        strides=stride,
-        padding="same",
-        use_bias=False,
-        kernel_initializer=initializer(architecture),
-        kernel_regularizer=penalty(architecture),
-    )(features)
-    return keras.layers.BatchNormalization(momentum=0.9)(features)
 
 
 RESNET_SMALL = Network(

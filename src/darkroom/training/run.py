@@ -6,6 +6,7 @@ It is open while it trains and closed afterwards, whether it finished or was int
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 BEST_WEIGHTS = "weights/best.safetensors"
 CHECKPOINTS = "checkpoints"
+
+_COUNTED = re.compile(r"(?<=^variable)_\d+$")  # ConvNeXt's layer scales have no name of their own
 
 
 class Run:
@@ -191,4 +194,7 @@ def assign_weights(model: keras.Model, weights: Mapping[str, np.ndarray]) -> Non
 
 def _named(model: keras.Model) -> dict[str, keras.Variable]:
     """Name weights by their place: Keras' own names count up within a process."""
-    return {f"{place:03d}.{weight.name}": weight for place, weight in enumerate(model.weights)}
+    return {
+        f"{place:03d}.{_COUNTED.sub('', weight.name)}": weight
+        for place, weight in enumerate(model.weights)
+    }

@@ -40,8 +40,9 @@ from darkroom.training.resident import (
 from darkroom.training.schedules import rate_table
 
 # On images this small a step is short, and several per call spare Keras' work between steps:
-# on 2 cores at 8 px 1.09 to 1.25 times the images/s, by network and precision (medians of 9).
-_SMALL_INPUT = 1536  # numbers
+# on 2 cores at 8 px 1.09 to 1.25 times the images/s, by network and precision (medians of 9), at
+# 32 px about 1.05.
+_SMALL_INPUT = 32 * 32 * 3  # numbers
 _MOST_STEPS = 16
 
 
