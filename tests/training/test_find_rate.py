@@ -15,6 +15,7 @@ import darkroom
 from darkroom.cli.find_lr import find_lr as command
 from darkroom.errors import RecipeError
 from darkroom.training.find_rate import find_learning_rate, run_digest, weights_digest
+from darkroom.training.rate_search import RateSearch
 from darkroom.training.recipe import Curriculum, Optimizer, Recipe
 
 RECIPE = Recipe(
@@ -90,8 +91,9 @@ def test_a_search_from_a_run_copies_its_weights_and_touches_nothing(run):
     assert search.proof.weights[0] == weights_digest(run.model())
     assert search.proof.files[0] == run_digest(run)
     assert run.name in search.summary()
-    # It begins where the run ended, and not at the loss of guessing.
-    assert search.climbs[0].losses[0] < np.log(3)
+    # It begins where the run ended, and not where the run began.
+    fresh = find_learning_rate(run.dataset, run.record.recipe, steps=20, repeats=2)
+    assert first_loss(search) < first_loss(fresh) - 0.1
 
 
 def test_control_a_run_that_is_changed_meanwhile_is_seen(run, tmp_path):
@@ -204,3 +206,7 @@ def test_the_command_refuses_a_run_and_a_source(run, monkeypatch):
     refused = CliRunner().invoke(command, ["photos", "--run", run.name]).exception
     assert isinstance(refused, RecipeError)
     assert "photos" in refused.problem
+
+
+def first_loss(search: RateSearch) -> float:
+    return float(np.mean([climb.losses[0] for climb in search.climbs]))

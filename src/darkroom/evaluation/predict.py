@@ -10,7 +10,6 @@ import numpy as np
 from darkroom.data.pixels import Images
 from darkroom.errors import ArtifactError, ServiceError
 from darkroom.models.features import trunk_features
-from darkroom.models.transfer import split_network
 from darkroom.progress import track_sized
 from darkroom.training.batches import Take, fair_batch, take_pixels, take_rows
 from darkroom.training.run import Run
@@ -38,15 +37,19 @@ def predict_part(run: Run, part: str, images: Images) -> Float[np.ndarray, "imag
     Raises:
         ArtifactError: The run has no weights.
     """
-    if run.best.stage == "head":
-        with contextlib.suppress(ArtifactError, ServiceError):  # the pretrained weights are gone
-            found, record, table = find_pretrained(run.record), run.record, run.dataset.part(part)
-            features = trunk_features(
-                run.dataset, table, record.preprocess, record.architecture, found
-            )
-            _, head = split_network(run.model())
-            return _answers(head, take_rows(features), len(features))
-    return predict_images(run, images)
+    features = _kept_features(run, part) if run.best.stage == "head" else None
+    if features is None:
+        return predict_images(run, images)
+    return _answers(run.head(features.shape[1]), take_rows(features), len(features))
+
+
+def _kept_features(run: Run, part: str) -> Float[np.ndarray, "images features"] | None:
+    """Give what the resting trunk sees; None when its pretrained weights are gone."""
+    record = run.record
+    with contextlib.suppress(ArtifactError, ServiceError):
+        found, table = find_pretrained(record), run.dataset.part(part)
+        return trunk_features(run.dataset, table, record.preprocess, record.architecture, found)
+    return None
 
 
 def predict_images(run: Run, images: Images) -> Float[np.ndarray, "images classes"]:

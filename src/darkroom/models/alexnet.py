@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from darkroom.backend import keras
-from darkroom.models.applications import with_head
 from darkroom.models.architecture import Architecture, Network
+from darkroom.models.head import with_head
 from darkroom.models.layers import activate, dropout, image_input, initializer, penalty
 
 _FILTERS = ((192, 5), (384, 3), (256, 3), (256, 3))  # filters and kernel, after the first

@@ -9,26 +9,12 @@ import numpy as np
 from darkroom.backend import keras
 from darkroom.errors import RecipeError
 from darkroom.models.architecture import Architecture, Network
-from darkroom.models.layers import dropout, image_input, penalty, probabilities
+from darkroom.models.head import with_pretrained_head
+from darkroom.models.layers import image_input, penalty
 from darkroom.models.trunks import TRUNKS, Style, Trunk
-
-FEATURES = "features"  # the layer that ends a trunk
 
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet in 0..1
 _CAFFE_MEAN = (103.939, 116.779, 123.68)  # of ImageNet in 0..255, blue first
-_DROPOUT = 0.2
-
-
-def with_head(trunk: keras.KerasTensor, architecture: Architecture) -> keras.KerasTensor:
-    """Pool what a trunk gives into the layer `features`, in float32, and set the head on it.
-
-    Args:
-        trunk: A grid of numbers for each image, or one row of them.
-        architecture: What the head answers.
-    """
-    pool = keras.layers.GlobalAveragePooling2D if len(trunk.shape) == 4 else keras.layers.Identity
-    features = pool(dtype="float32", name=FEATURES)(trunk)
-    return probabilities(dropout(features, architecture, usual=_DROPOUT), architecture)
 
 
 def _network(trunk: Trunk) -> Network:
@@ -36,7 +22,7 @@ def _network(trunk: Trunk) -> Network:
         name=trunk.name,
         version=trunk.version,
         build=functools.partial(_build, trunk),
-        parameters=trunk.parameters,
+        parameters=trunk.parameters + 2 * trunk.features,  # of each a mean and a variance
         input_px=trunk.px,
         smallest_px=trunk.smallest_px,
         scaling="signed" if trunk.style == "signed" else "bytes",
@@ -61,7 +47,7 @@ def _build(trunk: Trunk, architecture: Architecture) -> keras.Model:
         if weight.name.endswith("kernel"):
             weight.regularizer = penalty(architecture)
     _make_exportable(base)
-    return keras.Model(image, with_head(base.output, architecture), name=trunk.name)
+    return keras.Model(image, with_pretrained_head(base.output, architecture), name=trunk.name)
 
 
 def _make_exportable(base: keras.Model) -> None:

@@ -14,10 +14,17 @@ def image_input(architecture: Architecture) -> keras.KerasTensor:
     return keras.Input(shape, name="image")
 
 
-def probabilities(features: keras.KerasTensor, architecture: Architecture) -> keras.KerasTensor:
-    """Add the head, in float32 at any precision.
+def probabilities(
+    features: keras.KerasTensor, architecture: Architecture, *, start: str = "glorot_uniform"
+) -> keras.KerasTensor:
+    """Add the layers that answer, in float32 at any precision.
 
     The dense layer is float32 too: a bfloat16 logit has 8 bits, too few for a probability.
+
+    Args:
+        features: One row of numbers for each image.
+        architecture: The task and its classes.
+        start: How the weights of the logits begin.
 
     Returns:
         Softmax for one label, sigmoid for several; for a regression the number itself, which is
@@ -27,6 +34,7 @@ def probabilities(features: keras.KerasTensor, architecture: Architecture) -> ke
         return _value(features, architecture)
     logits = keras.layers.Dense(
         architecture.classes,
+        kernel_initializer=start,
         kernel_regularizer=penalty(architecture),
         dtype="float32",
         name="logits",

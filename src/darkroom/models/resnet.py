@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from darkroom.backend import keras
-from darkroom.models.applications import with_head
 from darkroom.models.architecture import Architecture, Network
 from darkroom.models.convolutions import conv_norm
+from darkroom.models.head import with_head
 from darkroom.models.layers import activate, image_input
 
 _PAPER = "He et al. 2015, arXiv:1512.03385"

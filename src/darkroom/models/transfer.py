@@ -9,7 +9,7 @@ import numpy as np
 
 from darkroom.backend import keras
 from darkroom.errors import ArtifactError
-from darkroom.models.applications import FEATURES
+from darkroom.models.head import FEATURES
 from darkroom.models.weights import FoundWeights
 
 

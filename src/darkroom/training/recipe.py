@@ -26,6 +26,7 @@ LossName = Literal[
     "mae",
 ]
 Pacing = Literal["linear", "root", "step", "exponential"]
+Monitor = Literal["accuracy", "loss"]
 
 
 def _share(name: str, value: float) -> None:
@@ -165,7 +166,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     label_smoothing: float | None = None  # share of the target spread over all classes, 0..1
     balance: Literal["none", "weights", "sampling"] = "none"  # so that rare classes count as much
     class_weights: dict[str, float] = {}  # what an image of a class counts; 1 where none is named
-    monitor: Literal["accuracy", "loss"] = "accuracy"  # of the validation part; picks the best
+    monitor: Monitor | None = None  # of the validation part; picks the best epoch
     patience: int | None = None  # epochs without a better one before it stops; None: never
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     seed: int = 0

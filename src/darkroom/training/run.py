@@ -21,6 +21,7 @@ from darkroom.data.dataset import Dataset
 from darkroom.data.kept import parent_dataset
 from darkroom.errors import ArtifactError
 from darkroom.models.catalog import build_model
+from darkroom.models.head import build_head
 from darkroom.records import from_json
 from darkroom.storage import Manifest, read_manifest, verified
 from darkroom.training.course import planned_rates, stage_epochs
@@ -120,6 +121,20 @@ class Run:
         model = build_model(self.record.architecture)
         assign_weights(model, self.weights())
         return model
+
+    def head(self, features: int) -> keras.Model:
+        """Build what stands behind a pretrained trunk alone, with the best weights.
+
+        Args:
+            features: Numbers that the trunk gives for each image.
+
+        Raises:
+            ArtifactError: There are none, or no such head stands at the end of the network.
+        """
+        head = build_head(self.record.architecture, features)
+        last = [tensor for _, tensor in sorted(self.weights().items())][-len(head.weights) :]
+        assign_weights(head, dict(zip(_named(head), last, strict=True)))
+        return head
 
     def __repr__(self) -> str:
         return f"Run({self.name}: {self.summary()})"

@@ -17,7 +17,7 @@ from darkroom.models.weights import FoundWeights, find_weights
 from darkroom.training.devices import refuse_batch_size, shared_batch_size
 from darkroom.training.losses import refuse_class_weights, refuse_loss, usual_loss
 from darkroom.training.optimizers import usual_peak_lr, usual_weight_decay
-from darkroom.training.recipe import Augment, Optimizer, OptimizerName, Recipe
+from darkroom.training.recipe import Augment, Monitor, Optimizer, OptimizerName, Recipe
 from darkroom.training.schedules import USUAL_CLIMB
 
 _SHIFT = 0.125  # share of the side, as He et al. 2015, arXiv:1512.03385, move CIFAR's images
@@ -35,6 +35,7 @@ class Usual(msgspec.Struct, frozen=True, kw_only=True):
     steps: int  # in the whole training
     epochs: tuple[int, int]  # the fewest and the most that the steps may come to
     label_smoothing: float = 0.0
+    monitor: Monitor = "accuracy"
 
 
 # Chosen by measuring; docs/experiments.md says how.
@@ -51,7 +52,13 @@ _NORMED = Usual(
     label_smoothing=0.1,
 )
 _HEAD = Usual(
-    optimizer="adamw", peak_lr=3e-3, weight_decay=0.01, batch_size=64, steps=300, epochs=(5, 30)
+    optimizer="adamw",
+    peak_lr=1e-3,
+    weight_decay=0.01,
+    batch_size=64,
+    steps=300,
+    epochs=(5, 30),
+    monitor="loss",  # it is mostly used where a validation image more or less decides an accuracy
 )
 
 
@@ -155,6 +162,7 @@ def settle_recipe(dataset: Dataset, recipe: Recipe, chosen: Chosen, *, devices: 
         augment=_settle_augment(recipe.augment, epochs),
         optimizer=_settle_optimizer(recipe.optimizer, usual),
         loss=loss,
+        monitor=recipe.monitor or usual.monitor,
         label_smoothing=smoothing if recipe.label_smoothing is None else recipe.label_smoothing,
     )
 

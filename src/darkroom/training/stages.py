@@ -13,6 +13,7 @@ from darkroom.data.dataset import Dataset
 from darkroom.data.pixels import load_images
 from darkroom.errors import ArtifactError
 from darkroom.models.features import trunk_features
+from darkroom.models.head import standardise
 from darkroom.models.transfer import rate_share, split_network, thaw_trunk
 from darkroom.models.weights import FoundWeights, find_weights
 from darkroom.training.batches import (
@@ -129,6 +130,7 @@ def _head(dataset: Dataset, record: RunRecord, network: keras.Model) -> _Fitted:
         trunk_features(dataset, dataset.part(part), record.preprocess, record.architecture, found)
         for part in ("train", "valid")
     )
+    standardise(head, train)
     return _Fitted(
         name="head",
         model=head,
