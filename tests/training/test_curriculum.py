@@ -7,11 +7,13 @@ import polars as pl
 import pytest
 
 import darkroom
+from darkroom.backend import keras
 from darkroom.data.measures import measure_images
 from darkroom.data.pixels import load_images
 from darkroom.errors import ArtifactError, DataError, RecipeError
 from darkroom.evaluation.predict import predict_images
 from darkroom.training.curriculum import difficulty, run_losses
+from darkroom.training.loop import RANKS
 from darkroom.training.recipe import Curriculum
 from tests.making import draw_folder
 
@@ -155,3 +157,35 @@ def test_a_run_of_other_classes_is_refused(run, shared, tmp_path):
     with pytest.raises(DataError) as refused:
         ranks(others, f"loss:{run.name}")
     assert "stripe" in refused.value.problem
+
+
+class Stop(keras.callbacks.Callback):
+    """Fails after the second epoch, when the first was saved."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch == 1:
+            raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("forgets", [False, True])
+def test_a_table_that_changes_meanwhile_changes_nothing(dataset, table, *, forgets):
+    """With the control: where the ranks of the beginning are lost, another run comes out."""
+    recipe = darkroom.Recipe(
+        model="mlp", width=0.05, image_size=12, epochs=4, batch_size=8, seed=5 + forgets,
+        curriculum=Curriculum(difficulty=f"{table}:score", start=0.1, until=1.0),
+    )  # fmt: skip
+    whole = darkroom.train(dataset, recipe)
+    with pytest.raises(ZeroDivisionError):
+        darkroom.train(dataset, recipe, callbacks=[Stop()])
+    changed = pl.read_csv(table).with_columns(pl.col("score").reverse())
+    changed.write_csv(table)
+    (name,) = [
+        path.name
+        for path, manifest in dataset.workspace.artifacts("run")
+        if manifest.state == "open"
+    ]
+    path = dataset.workspace.folder("run") / name
+    if forgets:
+        (path / RANKS).unlink()
+    resumed = darkroom.resume(name, workspace=dataset.workspace)
+    assert (resumed.history == whole.history) is not forgets

@@ -45,7 +45,6 @@ class Trunk(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 1  # raised whenever the same weights would give other features
     options: dict[str, object] = {}  # for keras.applications
     published: dict[float, Published]  # by width
-    licence: str | None = None  # of the published weights, as Keras' documentation states it
     source: str
     says: str
 
@@ -143,7 +142,6 @@ _ALL = (
             width: Published(address=f"{_TENSORFLOW}/mobilenet/mobilenet_{text}_224_tf_no_top.h5")
             for width, text in ((0.25, "2_5"), (0.5, "5_0"), (0.75, "7_5"), (1.0, "1_0"))
         },
-        licence="Apache-2.0",
         source="Howard et al. 2017, arXiv:1704.04861",
         says="the first MobileNet: plain, quick, in four widths",
     ),
@@ -162,7 +160,6 @@ _ALL = (
             )
             for width in (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
         },
-        licence="Apache-2.0",
         source="Sandler et al. 2018, arXiv:1801.04381",
         says="the default for photographs: small, quick and hard to beat on two cores",
     ),
@@ -182,7 +179,6 @@ _ALL = (
         features=2048,
         parameters=23_608_202,
         published=_plain_name("resnet", "resnet50", "4d473c1dd8becc155b73f8504c6f6626"),
-        licence="MIT",
         source="He et al. 2015, arXiv:1512.03385",
         says="fifty layers with shortcuts: what everything is compared with",
     ),
@@ -194,7 +190,6 @@ _ALL = (
         features=512,
         parameters=14_719_818,
         published=_plain_name("vgg16", "vgg16", "6d6bbae143d832006294945121d1f1fc"),
-        licence="CC-BY",
         source="Simonyan and Zisserman 2014, arXiv:1409.1556",
         says="plain 3x3 convolutions, slow and easy to understand",
     ),
@@ -206,7 +201,6 @@ _ALL = (
         features=512,
         parameters=20_029_514,
         published=_plain_name("vgg19", "vgg19", "253f8cb515780f3b799900260a226db6"),
-        licence="CC-BY",
         source="Simonyan and Zisserman 2014, arXiv:1409.1556",
         says="vgg16 with three layers more",
     ),
@@ -219,7 +213,6 @@ _ALL = (
         features=2048,
         parameters=21_823_274,
         published=_plain_name("inception_v3", "inception_v3", "bcbd6486424b2319ff4ef7d526e38f63"),
-        licence="Apache-2.0",
         source="Szegedy et al. 2015, arXiv:1512.00567",
         says="convolutions of several sizes side by side",
     ),
@@ -232,7 +225,6 @@ _ALL = (
         features=2048,
         parameters=20_881_970,
         published=_plain_name("xception", "xception", "b0042744bf5b25fce3cb969f33bebb97"),
-        licence="MIT",
         source="Chollet 2016, arXiv:1610.02357",
         says="inception taken to its end: depthwise convolutions all the way",
     ),
@@ -244,7 +236,6 @@ _ALL = (
         features=1024,
         parameters=7_047_754,
         published=_plain_name("densenet", "densenet121", "30ee3e1110167f948a6b9946edeeb738"),
-        licence="BSD-3-Clause",
         source="Huang et al. 2016, arXiv:1608.06993",
         says="every layer sees all before it: few parameters, much memory",
     ),

@@ -35,7 +35,6 @@ class Pretrained(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     dataset: str | None = None  # what it was trained on; None: the file does not tell
     images: int | None = None
     classes: int | None = None
-    licence: str | None = None  # of the weights, where it is known
 
     def __str__(self) -> str:
         if self.dataset is None:
@@ -187,7 +186,6 @@ def _on_imagenet(trunk: Trunk, published: Published, path: Path) -> Pretrained:
         dataset=_IMAGENET,
         images=1_281_167,
         classes=1_000,
-        licence=trunk.licence,
     )
 
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
+from safetensors.numpy import load as load_tensors
+from safetensors.numpy import save as save_tensors
 
 from darkroom.backend import keras
 from darkroom.data.dataset import Dataset
@@ -31,6 +33,7 @@ from darkroom.training.checkpoint import (
     write_checkpoint,
 )
 from darkroom.training.course import stage_epochs
+from darkroom.training.curriculum import difficulty
 from darkroom.training.devices import distribute
 from darkroom.training.fit import fit_stage
 from darkroom.training.guards import memory_errors, refuse_out_of_memory, trial_step
@@ -43,6 +46,9 @@ from darkroom.training.watch import Keeper, Watch, give_states_back
 
 if TYPE_CHECKING:
     from darkroom.training.checkpoint import Tensors
+    from darkroom.training.stages import Ranks
+
+RANKS = "difficulty.safetensors"
 
 Announce = Callable[[RunRecord, Path], None]
 
@@ -119,15 +125,16 @@ def _stages(
         write_checkpoint(run.path, position, tensors, best)
         _write_history(run.path, position)
 
+    ranks = _ranks(run)
     images, done = run.dataset.counts["train"], len(position.epochs)
     show = Terminal(images, sum(epochs), done) if show_it else Quiet()
     with show:
         for number in range(position.stage, len(epochs)):
             with contextlib.ExitStack() as stack:
                 stack.enter_context(distribute(run.record.device.devices))
-                stage = make_stage(run.dataset, run.record, run.network, number)
+                stage = make_stage(run.dataset, run.record, run.network, number, ranks=ranks)
                 asked = stack.enter_context(asked_to_stop())
-                stack.enter_context(_fitting_memory(run, stage, number))
+                stack.enter_context(_fitting_memory(run, stage, number, ranks))
                 watch = Watch(stage, recipe, position, best, asked=asked, show=show)
                 if last is not None and number == last.position.stage:
                     watch.go_on(restore_state(stage.model, last.tensors))
@@ -144,20 +151,31 @@ def _stages(
     return position, best, trouble
 
 
+def _ranks(run: Growing) -> Ranks | None:
+    """Rank the images of a curriculum when it begins; what they are ranked by may change later."""
+    curriculum, kept = run.record.recipe.curriculum, run.path / RANKS
+    if curriculum is None:
+        return None
+    if not kept.exists():
+        write_file(kept, save_tensors({"ranks": difficulty(run.dataset, curriculum)}))
+    ranks: Ranks = load_tensors(kept.read_bytes())["ranks"]
+    return ranks
+
+
 @contextlib.contextmanager
-def _fitting_memory(run: Growing, stage: Stage, number: int) -> Iterator[None]:
+def _fitting_memory(run: Growing, stage: Stage, number: int, ranks: Ranks | None) -> Iterator[None]:
     """Turn too little memory into the batch size that fits."""
     try:
         yield
     except memory_errors() as error:
+
+        def anew() -> keras.Model:
+            network = build_network(run.record)
+            return make_stage(run.dataset, run.record, network, number, ranks=ranks).model
+
         refuse_out_of_memory(
             error,
-            trial_step(
-                lambda: (
-                    make_stage(run.dataset, run.record, build_network(run.record), number).model
-                ),
-                stage.batches[0],
-            ),
+            trial_step(anew, stage.batches[0]),
             run.record.recipe.batch_size or 1,
             devices=run.record.device.devices,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -25,7 +26,6 @@ from darkroom.training.batches import (
     take_varied_pixels,
 )
 from darkroom.training.course import stage_epochs, stage_optimizer
-from darkroom.training.curriculum import difficulty
 from darkroom.training.guards import Chance, measure_chance
 from darkroom.training.losses import image_weights, make_loss, make_metric, usual_loss
 from darkroom.training.optimizers import make_optimizer
@@ -39,6 +39,11 @@ from darkroom.training.resident import (
     take_places,
 )
 from darkroom.training.schedules import rate_table
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
+    Ranks = Float[np.ndarray, "images"]
 
 # On images this small a step is short, and several per call spare Keras' work between steps:
 # on 2 cores at 8 px 1.09 to 1.25 times the images/s, by network and precision (medians of 9), at
@@ -95,7 +100,14 @@ def find_pretrained(record: RunRecord) -> FoundWeights:
     return found
 
 
-def make_stage(dataset: Dataset, record: RunRecord, network: keras.Model, number: int) -> Stage:
+def make_stage(
+    dataset: Dataset,
+    record: RunRecord,
+    network: keras.Model,
+    number: int,
+    *,
+    ranks: Ranks | None = None,
+) -> Stage:
     """Make a stage of a training, ready for its first step.
 
     Args:
@@ -103,9 +115,11 @@ def make_stage(dataset: Dataset, record: RunRecord, network: keras.Model, number
         record: The plan.
         network: The whole network; a stage may fit a part of it.
         number: Of the stage, from 0.
+        ranks: How difficult each training image is, 0 to below 1; None: their order is random.
+            Stages after the first have no curriculum.
 
     Raises:
-        DataError: An image changed since the dataset was opened, or a difficulty is missing.
+        DataError: An image changed since the dataset was opened.
         ArtifactError: Pretrained weights are gone, or the disk is full.
     """
     epochs = stage_epochs(record)
@@ -118,7 +132,8 @@ def make_stage(dataset: Dataset, record: RunRecord, network: keras.Model, number
         epochs=epochs[number],
         curriculum=record.recipe.curriculum if number == 0 else None,
     )
-    return _compiled(dataset, msgspec.structs.replace(record, recipe=recipe), network, fitted)
+    record = msgspec.structs.replace(record, recipe=recipe)
+    return _compiled(dataset, record, network, fitted, ranks if number == 0 else None)
 
 
 def _head(dataset: Dataset, record: RunRecord, network: keras.Model) -> _Fitted:
@@ -173,9 +188,14 @@ def _pixels(
     )
 
 
-def _compiled(dataset: Dataset, record: RunRecord, network: keras.Model, fitted: _Fitted) -> Stage:
+def _compiled(
+    dataset: Dataset,
+    record: RunRecord,
+    network: keras.Model,
+    fitted: _Fitted,
+    ranks: Ranks | None,
+) -> Stage:
     recipe, targets = record.recipe, dataset.targets("train")
-    ranks = difficulty(dataset, recipe.curriculum) if recipe.curriculum else None
     order = make_order(recipe, targets, ranks=ranks)
     weights = image_weights(recipe, record.classes, targets)
     batches = TrainingBatches(
