@@ -29,7 +29,8 @@ from darkroom.training.stages import make_stage
 from darkroom.training.stopping import Asked
 from darkroom.training.watch import Keeper, Watch
 
-PAIRS = 15
+PAIRS = 9
+SAMPLE = 0.2  # of CIFAR-10: epochs of seconds, as trainings of its size have, and a save for each
 MODELS = ("resnet_tiny", "cnn_deep")
 
 
@@ -109,7 +110,7 @@ def main() -> None:
         figures: dict[str, object] = {}
         if archive.exists():
             cifar = darkroom.open_dataset(archive, workspace=workspace)
-            few = darkroom.split_dataset(cifar, valid=0.1, sample=0.04)
+            few = darkroom.split_dataset(cifar, valid=0.1, sample=SAMPLE)
             figures |= {f"cifar10 {name}": compare(few, name, folder) for name in MODELS}
         digits = darkroom.open_dataset("builtin:digits", workspace=workspace)
         figures["digits resnet_tiny"] = compare(
