@@ -85,7 +85,8 @@ def test_bfloat16_answers_in_float32(name):
 
 def test_several_labels_get_a_sigmoid_each(name):
     model = build_model(small(name, task="multi-label", classes=4))
-    answers = np.asarray(model(5 * noise((8, *model.input_shape[1:]))))
+    # Of noise a deep network of random weights is certain; of nothing it is not.
+    answers = np.asarray(model(np.zeros((8, *model.input_shape[1:]), np.float32)))
     assert ((answers >= 0) & (answers <= 1)).all()
     assert np.abs(answers.sum(axis=1) - 1).max() > 1e-3
 
