@@ -61,10 +61,14 @@ def test_the_card_says_how_good_it_is_and_what_was_not_answered(bundle):
 
 
 # The trunks, which take half a minute each, are exported by tests/contracts/test_trunks.py.
-QUICK_TO_EXPORT = sorted(CATALOG.keys() - TRUNKS.keys() - {"alexnet", "resnet18", "resnet34"})
+LARGE = {"alexnet", "resnet18", "resnet34"}
+NETWORKS = [
+    pytest.param(name, marks=pytest.mark.slow if name in LARGE else ())
+    for name in sorted(CATALOG.keys() - TRUNKS.keys())
+]
 
 
-@pytest.mark.parametrize("name", QUICK_TO_EXPORT)
+@pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("task", ["single-label", "multi-label"])
 def test_every_network_exports_to_what_it_is(name, task, tmp_path):
     side = max(CATALOG[name].smallest_px, 12)
