@@ -238,7 +238,7 @@ def test_a_folder_of_any_name_gives_the_bundle_a_name(folder, name):
 
 def test_the_bundle_answers_as_keras_does_on_images_of_any_kind(bundle, run):
     images = load_images(run.dataset, "test", run.record.preprocess)
-    from darkroom.evaluation.predict import predict_images
+    from darkroom.training.answers import predict_images
 
     keras_answers = predict_images(run, images)
     answers = bundle.predictor.predict_pixels(images.take(slice(None)))

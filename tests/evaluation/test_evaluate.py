@@ -13,8 +13,8 @@ import darkroom
 from darkroom.data.pixels import load_images
 from darkroom.errors import ArtifactError, DataError, RecipeError
 from darkroom.evaluation.evaluate import judge_problem
-from darkroom.evaluation.predict import predict_images
 from darkroom.problem import Problem
+from darkroom.training.answers import predict_images
 from tests.making import draw_folder
 
 QUICK = darkroom.Recipe(model="mlp", width=0.05, image_size=12, epochs=2, batch_size=16)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
+from safetensors.numpy import save
 
 import darkroom
 from darkroom.backend import keras
 from darkroom.data.measures import measure_images
 from darkroom.data.pixels import load_images
 from darkroom.errors import ArtifactError, DataError, RecipeError
-from darkroom.evaluation.predict import predict_images
-from darkroom.training.curriculum import difficulty, run_losses
-from darkroom.training.loop import RANKS
+from darkroom.training.answers import predict_images
+from darkroom.training.curriculum import RANKS, difficulty, kept_ranks, run_losses
 from darkroom.training.recipe import Curriculum
 from tests.making import draw_folder
 
@@ -189,3 +189,19 @@ def test_a_table_that_changes_meanwhile_changes_nothing(dataset, table, *, forge
         (path / RANKS).unlink()
     resumed = darkroom.resume(name, workspace=dataset.workspace)
     assert (resumed.history == whole.history) is not forgets
+
+
+@pytest.mark.parametrize(
+    "held",
+    [b"", b"torn", save({"ranks": np.zeros(3)}), save({"others": np.zeros(3)})],
+    ids=["empty", "torn", "too few", "others"],
+)
+def test_damaged_ranks_are_refused_and_whole_ones_are_not(dataset, tmp_path, held):
+    curriculum = Curriculum(difficulty="edges")
+    first = kept_ranks(tmp_path, dataset, curriculum)
+    assert np.array_equal(kept_ranks(tmp_path, dataset, curriculum), first)
+    (tmp_path / RANKS).write_bytes(held)
+    with pytest.raises(ArtifactError) as refused:
+        kept_ranks(tmp_path, dataset, curriculum)
+    assert str(tmp_path / RANKS) in refused.value.problem
+    assert str(tmp_path) in refused.value.hint

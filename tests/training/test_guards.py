@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -9,20 +10,16 @@ from darkroom.backend import keras
 from darkroom.errors import DataError, RecipeError
 from darkroom.training.batches import PlainBatches, TrainingBatches
 from darkroom.training.guards import (
+    Rates,
     find_standstill,
-    fitting_batch_size,
-    is_out_of_memory,
     measure_chance,
-    memory_errors,
     refuse_nonfinite,
     refuse_nonfinite_validation,
-    refuse_out_of_memory,
-    trial_step,
 )
 from darkroom.training.record import Epoch
 
 NAMES = [f"{number:02d}.png" for number in range(24)]
-RATES = np.linspace(0.1, 0.9, 9, dtype=np.float32)
+RATES = Rates(by_step=np.linspace(0.1, 0.9, 9, dtype=np.float32))
 ORDER = np.random.default_rng(5).permutation(24)
 
 
@@ -35,9 +32,9 @@ def made(inputs=None, targets=None, weights=None):
     )  # fmt: skip
 
 
-def refused(kind, steps, batches, **settings):
+def refused(kind, steps, batches, rates=RATES):
     with pytest.raises(kind) as error:
-        refuse_nonfinite(steps, batches, NAMES, RATES, **settings)
+        refuse_nonfinite(steps, batches, NAMES, rates)
     return error.value
 
 
@@ -56,14 +53,12 @@ def test_of_several_steps_in_a_call_all_are_named():
 
 
 def test_the_hint_is_a_tenth_of_the_highest_rate_so_far_and_clipping_where_there_is_none():
-    falling = RATES[::-1].copy()
-    with pytest.raises(RecipeError) as error:
-        refuse_nonfinite(range(6, 7), made(), NAMES, falling, setting="transfer.fine_tune_lr")
-    assert error.value.hint.startswith("--set transfer.fine_tune_lr=0.09,")
-    assert "clip_norm" in error.value.hint
-    assert refused(RecipeError, range(4, 5), made(), clip_norm=1.0).hint == (
-        "--set optimizer.peak_lr=0.05"
-    )
+    falling = Rates(by_step=RATES.by_step[::-1], setting="transfer.fine_tune_lr")
+    hint = refused(RecipeError, range(6, 7), made(), falling).hint
+    assert hint.startswith("--set transfer.fine_tune_lr=0.09,")
+    assert "clip_norm" in hint
+    clipped = msgspec.structs.replace(RATES, clip_norm=1.0)
+    assert refused(RecipeError, range(4, 5), made(), clipped).hint == "--set optimizer.peak_lr=0.05"
 
 
 def test_a_first_step_is_not_blamed_on_the_rate():
@@ -202,98 +197,3 @@ def test_no_constant_answer_has_a_smaller_loss_than_chance(task, loss, keras_los
         moved = np.clip(best * rng.uniform(0.8, 1.25, 3), 0.001, 0.999)
         moved = moved / moved.sum() if task == "single-label" else moved
         assert constant(moved) >= chance.loss - 1e-6
-
-
-class Hungry(keras.layers.Layer):
-    """Has no memory for more than 12 images: says so, or asks for 64 TiB in earnest."""
-
-    def __init__(self, *, earnest):
-        super().__init__()
-        self.earnest = earnest
-
-    def call(self, images):
-        import tensorflow as tf
-
-        if self.earnest:
-            too_many = tf.cast(tf.shape(images)[:1], tf.int64) // 13
-            return images + tf.reduce_sum(tf.random.uniform(too_many * 2**44))
-        if images.shape[0] is not None and images.shape[0] > 12:
-            raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
-        return images
-
-
-def hungry(*, earnest):
-    model = keras.Sequential([keras.Input((2,)), Hungry(earnest=earnest), keras.layers.Dense(1)])
-    model.compile("sgd", "mse", jit_compile=False, run_eagerly=not earnest)
-    return model
-
-
-# TensorFlow waits 10 s for memory that somebody may give back.
-@pytest.mark.parametrize("earnest", [False, pytest.param(True, marks=pytest.mark.slow)])
-def test_a_model_without_memory_gets_the_batch_size_that_fits(earnest):
-    batch = np.ones((50, 2), np.float32), np.ones((50, 1), np.float32)
-    try_step = trial_step(lambda: hungry(earnest=earnest), batch)
-    with pytest.raises(memory_errors()) as real:
-        hungry(earnest=earnest).fit(*batch, batch_size=50, verbose=0)
-    assert is_out_of_memory(real.value)
-    with pytest.raises(RecipeError) as error:
-        refuse_out_of_memory(real.value, try_step, 50)
-    assert "50 images" in error.value.problem
-    assert error.value.hint == "--set batch_size=12"
-    try_step(12)
-    with pytest.raises(memory_errors()):
-        try_step(13)
-
-
-@pytest.mark.parametrize(("devices", "fits"), [(1, 12), (4, 12), (8, 8), (16, None)])
-def test_sizes_are_halved_and_stay_multiples_of_the_devices(devices, fits):
-    tried = []
-
-    def step(size):
-        tried.append(size)
-        if size > 12:
-            raise MemoryError
-
-    assert fitting_batch_size(step, 96, devices=devices) == fits
-    assert all(size % devices == 0 for size in tried)
-
-
-def test_where_nothing_fits_a_smaller_network_is_suggested():
-    def step(size):
-        raise MemoryError
-
-    with pytest.raises(RecipeError) as error:
-        refuse_out_of_memory(MemoryError(), step, 8)
-    assert "batch_size" not in error.value.hint
-
-
-class OutOfMemoryError(RuntimeError):
-    """Named as PyTorch names its own."""
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        MemoryError(),
-        OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB"),
-        RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 70368744177664 bytes."),
-        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
-    ],
-)
-def test_every_backend_s_lack_of_memory_is_known(error):
-    assert is_out_of_memory(error)
-    assert isinstance(error, memory_errors())
-
-
-def test_another_error_is_raised_as_it_is():
-    other = RuntimeError("the shapes do not fit")
-
-    def step(size):
-        raise other
-
-    with pytest.raises(RuntimeError) as same:
-        refuse_out_of_memory(other, step, 64)
-    assert same.value is other
-    with pytest.raises(RuntimeError) as same:
-        fitting_batch_size(step, 64)
-    assert same.value is other

@@ -94,7 +94,7 @@ def out_of_memory() -> list[str]:
     """Ask JAX for 64 TiB above 12 images, and give what is said of it."""
     from darkroom.backend import keras
     from darkroom.errors import RecipeError
-    from darkroom.training.guards import memory_errors, refuse_out_of_memory, trial_step
+    from darkroom.training.memory import memory_errors, refuse_out_of_memory, trial_step
 
     class Hungry(keras.layers.Layer):
         def build(self, shape):

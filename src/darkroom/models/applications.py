@@ -10,7 +10,7 @@ from darkroom.backend import keras
 from darkroom.errors import RecipeError
 from darkroom.models.architecture import Architecture, Network
 from darkroom.models.head import with_pretrained_head
-from darkroom.models.layers import image_input, penalty
+from darkroom.models.layers import gelu, image_input, penalty
 from darkroom.models.trunks import TRUNKS, Style, Trunk
 
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet in 0..1
@@ -61,7 +61,7 @@ def _make_exportable(base: keras.Model) -> None:
         if isinstance(layer, keras.layers.Conv2D) and layer.groups > 1:
             layer.convolution_op = functools.partial(_convolve_each, layer)
         elif getattr(layer, "activation", None) is keras.activations.gelu:
-            layer.activation = _gelu
+            layer.activation = gelu
         elif isinstance(layer, keras.layers.Normalization):
             layer.mean, layer.variance = np.asarray(layer.mean), np.asarray(layer.variance)
 
@@ -71,12 +71,6 @@ def _convolve_each(
 ) -> keras.KerasTensor:
     each = keras.ops.swapaxes(kernel, 2, 3)
     return keras.ops.depthwise_conv(inputs, each, layer.strides, layer.padding)
-
-
-def _gelu(features: keras.KerasTensor) -> keras.KerasTensor:
-    # In bfloat16 the sum would cancel.
-    share = 0.5 + 0.5 * keras.ops.erf(keras.ops.cast(features, "float32") * 0.5**0.5)
-    return features * keras.ops.cast(share, features.dtype)
 
 
 def _refuse_settings(trunk: Trunk, architecture: Architecture) -> None:

@@ -19,18 +19,6 @@ _NOISE = 1e-2  # the variance of what is too faint to be brought out
 WHITENED = 3.0  # the deviation of an answer: large kernels turn slowly, and a norm takes it away
 
 
-def conv_norm(
-    features: keras.KerasTensor,
-    architecture: Architecture,
-    filters: int,
-    *,
-    kernel: int = 3,
-    stride: int = 1,
-) -> keras.KerasTensor:
-    """Add a convolution and its batch norm; the arguments are those of `convolve`."""
-    return batch_norm(convolve(features, architecture, filters, kernel=kernel, stride=stride))
-
-
 def convolve(
     features: keras.KerasTensor,
     architecture: Architecture,

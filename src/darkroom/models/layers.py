@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from darkroom.backend import keras
 from darkroom.models.architecture import Activation, Architecture
 
@@ -77,18 +75,15 @@ def activate(
     if name == "leaky-relu":
         return keras.layers.LeakyReLU(negative_slope=0.01)(features)
     if name == "gelu":
-        return _Gelu()(features)
+        return keras.layers.Activation(gelu)(features)
     return keras.layers.Activation(name)(features)
 
 
-class _Gelu(keras.layers.Layer):  # type: ignore[misc]
-    """Gelu by erf: tf2onnx 1.17 cannot export the erfc of Keras' own; may go when it can."""
-
-    def call(self, features: Any) -> Any:
-        # In bfloat16 the sum would cancel: at -2 it would be wrong by a tenth.
-        wide = keras.ops.cast(features, "float32")
-        share = 0.5 + 0.5 * keras.ops.erf(wide * 0.5**0.5)
-        return features * keras.ops.cast(share, features.dtype)
+def gelu(features: keras.KerasTensor) -> keras.KerasTensor:
+    """Apply gelu by erf: tf2onnx 1.17 cannot export the erfc of Keras' own; may go when it can."""
+    # In bfloat16 the sum would cancel: at -2 it would be wrong by a tenth.
+    share = 0.5 + 0.5 * keras.ops.erf(keras.ops.cast(features, "float32") * 0.5**0.5)
+    return features * keras.ops.cast(share, features.dtype)
 
 
 def initializer(architecture: Architecture, usual: Activation = "relu") -> str:

@@ -8,7 +8,6 @@ from darkroom.models.convolutions import (
     WHITENED,
     PatchWhitening,
     batch_norm,
-    conv_norm,
     convolve,
 )
 from darkroom.models.layers import activate, dropout, image_input, probabilities
@@ -36,8 +35,8 @@ def _resnet_tiny(architecture: Architecture) -> keras.Model:
         features = convolve(features, architecture, count, kernel=kernel)
         features = keras.layers.MaxPooling2D(2, padding="same")(features)
         features = activate(batch_norm(features), architecture)
-    straight = activate(conv_norm(features, architecture, count), architecture)
-    straight = conv_norm(straight, architecture, count)
+    straight = activate(batch_norm(convolve(features, architecture, count)), architecture)
+    straight = batch_norm(convolve(straight, architecture, count))
     features = activate(keras.layers.Add()([features, straight]), architecture)
     pooled = keras.layers.GlobalAveragePooling2D()(features)
     pooled = dropout(pooled, architecture, usual=0.0)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from darkroom.backend import keras
 from darkroom.models.architecture import Architecture, Network
-from darkroom.models.convolutions import conv_norm
+from darkroom.models.convolutions import batch_norm, convolve
 from darkroom.models.head import with_head
 from darkroom.models.layers import activate, image_input
 
@@ -24,7 +24,7 @@ def _resnet34(architecture: Architecture) -> keras.Model:
 
 def _from_paper(architecture: Architecture, name: str, blocks: Sequence[int]) -> keras.Model:
     image = image_input(architecture)
-    features = conv_norm(image, architecture, _FILTERS[0], kernel=7, stride=2)
+    features = batch_norm(convolve(image, architecture, _FILTERS[0], kernel=7, stride=2))
     features = activate(features, architecture)
     features = keras.layers.MaxPooling2D(3, strides=2, padding="same")(features)
     for stage, (filters, count) in enumerate(zip(_FILTERS, blocks, strict=True)):
@@ -39,7 +39,7 @@ def _resnet_small(architecture: Architecture) -> keras.Model:
     image = image_input(architecture)
     features = image
     for filters in (16, 32):
-        features = conv_norm(features, architecture, filters, stride=2)
+        features = batch_norm(convolve(features, architecture, filters, stride=2))
         features = activate(features, architecture)
     for filters, stride in ((64, 2), (128, 2), (128, 1), (256, 2)):
         features = _block(features, architecture, filters, stride)
@@ -50,12 +50,12 @@ def _block(
     features: keras.KerasTensor, architecture: Architecture, filters: int, stride: int
 ) -> keras.KerasTensor:
     """Two convolutions beside a shortcut, which is a projection where the shape changes."""
-    straight = conv_norm(features, architecture, filters, stride=stride)
+    straight = batch_norm(convolve(features, architecture, filters, stride=stride))
     straight = activate(straight, architecture)
-    straight = conv_norm(straight, architecture, filters)
+    straight = batch_norm(convolve(straight, architecture, filters))
     shortcut = features
     if stride > 1:
-        shortcut = conv_norm(features, architecture, filters, kernel=1, stride=stride)
+        shortcut = batch_norm(convolve(features, architecture, filters, kernel=1, stride=stride))
     return activate(keras.layers.Add()([straight, shortcut]), architecture)
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_tensors
+from safetensors.numpy import save as save_tensors
 
 from darkroom.data.dataset import Dataset
 from darkroom.data.measures import MEASURES, measure_images
@@ -14,17 +18,17 @@ from darkroom.data.sources import Columns
 from darkroom.data.sources.columns import find_columns
 from darkroom.data.sources.tables import TABLE_ENDINGS, Table, read_table
 from darkroom.data.sources.values import number_of
-from darkroom.errors import DataError, RecipeError, nearest
-from darkroom.progress import track
-from darkroom.training.batches import PlainBatches, take_pixels
+from darkroom.disk import write_file
+from darkroom.errors import ArtifactError, DataError, RecipeError, nearest
+from darkroom.training.answers import predict_images
 from darkroom.training.recipe import Curriculum
 from darkroom.training.run import Run, open_run
 
 if TYPE_CHECKING:
     from jaxtyping import Float
 
+RANKS = "difficulty.safetensors"  # in the folder of a run
 _LOSS = "loss:"
-_BATCH = 256
 _TINY = 1e-7  # probabilities are kept this far from 0 and 1
 
 
@@ -65,6 +69,36 @@ def difficulty(dataset: Dataset, curriculum: Curriculum) -> Float[np.ndarray, "i
     return ranks
 
 
+def kept_ranks(run: Path, dataset: Dataset, curriculum: Curriculum) -> Float[np.ndarray, "images"]:
+    """Rank the images when a run begins, and give the same ranks whenever it goes on.
+
+    What they were ranked by, a table or another run, may change meanwhile.
+
+    Args:
+        run: Folder of an open run.
+        dataset: Its own.
+        curriculum: Its own.
+
+    Returns:
+        What `difficulty` gives.
+
+    Raises:
+        ArtifactError: The kept ranks are damaged.
+    """
+    kept, count = run / RANKS, dataset.counts["train"]
+    if not kept.exists():
+        write_file(kept, save_tensors({"ranks": difficulty(dataset, curriculum)}))
+    ranks: Float[np.ndarray, "images"] = np.empty(0)
+    with contextlib.suppress(SafetensorError, KeyError):
+        ranks = load_tensors(kept.read_bytes())["ranks"]
+    if ranks.shape != (count,):
+        raise ArtifactError(
+            f"{kept} does not hold the ranks of {count:,} training images",
+            hint=f"restore it from a copy, or begin anew: rm -r {run}, then darkroom train",
+        )
+    return ranks
+
+
 def run_losses(run: Run, dataset: Dataset) -> Float[np.ndarray, "images"]:
     """Give the loss of a run's best weights on each image of a dataset's training part.
 
@@ -87,16 +121,7 @@ def run_losses(run: Run, dataset: Dataset) -> Float[np.ndarray, "images"]:
             hint=f"darkroom train {dataset.name}",
         )
     images = load_images(dataset, "train", record.preprocess)
-    size = min(_BATCH, len(images))
-    batches = PlainBatches(take_pixels(images, record.preprocess), images.targets, size)
-    model, losses = run.model(), []
-    for step in track(range(batches.num_batches), "looking at losses", batches.num_batches):
-        inputs, targets = batches[step][:2]
-        # A last batch of another size would be compiled anew: it is filled up, then cut.
-        filled = np.concatenate([inputs, np.repeat(inputs[:1], size - len(inputs), axis=0)])
-        answers = np.asarray(model.predict_on_batch(filled))[: len(inputs)]
-        losses.append(_losses(answers, targets, dataset.task))
-    return np.concatenate(losses)
+    return _losses(predict_images(run, images), images.targets, dataset.task)
 
 
 def _losses(

@@ -1,13 +1,11 @@
-"""Guards of a training: a loss that is no number, a network that learns nothing, too little memory.
+"""Guards of a training: a loss that is no number, a network that learns nothing.
 
 They look at numbers and say in words what went wrong, with which images, and what to try next.
 """
 
 from __future__ import annotations
 
-import gc
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
@@ -21,7 +19,6 @@ from darkroom.wording import counted, percent
 if TYPE_CHECKING:
     from jaxtyping import Float
 
-    from darkroom.backend import keras
     from darkroom.decision import Task
     from darkroom.training.batches import Batch, PlainBatches, TrainingBatches
     from darkroom.training.recipe import LossName
@@ -32,14 +29,19 @@ _FAIR_STEPS = 300  # after so many a network knows more than how frequent each c
 _CLEARLY = 0.98  # a loss or an error counts as lower below this share of the other
 
 
+class Rates(msgspec.Struct, frozen=True, kw_only=True):
+    """The learning rates of a stage, and what else in the recipe tames its steps."""
+
+    by_step: np.ndarray  # the learning rate of every step
+    setting: str = "optimizer.peak_lr"  # where the recipe keeps the rate
+    clip_norm: float | None = None  # to what gradients are scaled down; None: they are not
+
+
 def refuse_nonfinite(
     steps: range,
     batches: TrainingBatches,
     names: Sequence[str],
-    rates: Float[np.ndarray, "steps"],
-    *,
-    setting: str = "optimizer.peak_lr",
-    clip_norm: float | None = None,
+    rates: Rates,
 ) -> NoReturn:
     """Say why the loss of some steps is no number: an image that is none either, or the rate.
 
@@ -47,9 +49,7 @@ def refuse_nonfinite(
         steps: Those that ran since the loss was last looked at, counted from 0.
         batches: What they were trained on.
         names: Of all training images, in the order of the index.
-        rates: The learning rate of every step.
-        setting: Where the recipe keeps the rate.
-        clip_norm: To what gradients are scaled down already; None: they are not.
+        rates: The learning rates of the stage.
 
     Raises:
         DataError: An image, target or weight of these steps is not finite.
@@ -67,9 +67,9 @@ def refuse_nonfinite(
         )
     at = f"step {steps.stop:,}" if len(steps) == 1 else f"steps {steps.start + 1:,}..{steps.stop:,}"
     raise RecipeError(
-        f"the training diverged: the loss of {at} of {len(rates):,} is not a number, at a "
-        f"learning rate of {rates[steps.stop - 1]:.3g}; trained on were {_listed(shown)}",
-        hint=_gentler(rates[: steps.stop], setting, clip_norm),
+        f"the training diverged: the loss of {at} of {len(rates.by_step):,} is not a number, at a "
+        f"learning rate of {rates.by_step[steps.stop - 1]:.3g}; trained on were {_listed(shown)}",
+        hint=_gentler(rates, steps.stop),
     )
 
 
@@ -77,10 +77,7 @@ def refuse_nonfinite_validation(
     step: int,
     valid: PlainBatches,
     names: Sequence[str],
-    rates: Float[np.ndarray, "steps"],
-    *,
-    setting: str = "optimizer.peak_lr",
-    clip_norm: float | None = None,
+    rates: Rates,
 ) -> NoReturn:
     """Say why the loss of the validation part is no number while that of the training is one.
 
@@ -88,9 +85,7 @@ def refuse_nonfinite_validation(
         step: How many are done.
         valid: What was judged on.
         names: Of all validation images, in the order of the index.
-        rates: The learning rate of every step.
-        setting: Where the recipe keeps the rate.
-        clip_norm: To what gradients are scaled down already; None: they are not.
+        rates: The learning rates of the stage.
 
     Raises:
         DataError: An image or target of the validation part is not finite.
@@ -102,9 +97,10 @@ def refuse_nonfinite_validation(
         _refuse_values(batch, names[first : first + len(batch[0])])
         first += len(batch[0])
     raise RecipeError(
-        f"the training diverged: after step {step:,} of {len(rates):,}, at a learning rate of "
-        f"{rates[step - 1]:.3g}, the loss of the validation part is not a number",
-        hint=_gentler(rates[:step], setting, clip_norm),
+        f"the training diverged: after step {step:,} of {len(rates.by_step):,}, at a "
+        f"learning rate of {rates.by_step[step - 1]:.3g}, the loss of the validation part is "
+        "not a number",
+        hint=_gentler(rates, step),
     )
 
 
@@ -132,14 +128,14 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(first[:_NAMED]) + rest
 
 
-def _gentler(rates: Float[np.ndarray, "steps"], setting: str, clip_norm: float | None) -> str:
-    """Suggest a tenth of the highest rate there was, and clipping where there is none.
+def _gentler(rates: Rates, steps: int) -> str:
+    """Suggest a tenth of the highest rate of the first steps, and clipping where there is none.
 
     Source: own; the loss falls fastest about a factor of ten below the rate where it explodes,
     Smith 2015, arXiv:1506.01186, as fast.ai reads that plot.
     """
-    slower = f"--set {setting}={float(rates.max()) / 10:.2g}"
-    return slower if clip_norm is not None else f"{slower}, or --set optimizer.clip_norm=1"
+    slower = f"--set {rates.setting}={float(rates.by_step[:steps].max()) / 10:.2g}"
+    return slower if rates.clip_norm is not None else f"{slower}, or --set optimizer.clip_norm=1"
 
 
 class Chance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -250,97 +246,3 @@ def _next_step(epoch: Epoch, steps: int) -> str:
         "look for a better learning rate with `darkroom find-lr`; if there is none, look at the "
         "labels with `darkroom explore`"
     )
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether Python, TensorFlow, JAX or PyTorch ran out of memory.
-
-    Args:
-        error: What was raised.
-    """
-    kinds = {kind.__name__ for kind in type(error).__mro__}
-    if kinds & {"MemoryError", "ResourceExhaustedError", "OutOfMemoryError"}:
-        return True
-    said = str(error).lower()
-    signs = ("resource_exhausted", "out of memory", "can't allocate memory")
-    return "RuntimeError" in kinds and any(sign in said for sign in signs)
-
-
-def memory_errors() -> tuple[type[Exception], ...]:
-    """Give the exceptions that may be one of too little memory, for an `except`."""
-    tensorflow = sys.modules.get("tensorflow")
-    theirs = () if tensorflow is None else (tensorflow.errors.ResourceExhaustedError,)
-    return (MemoryError, RuntimeError, *theirs)
-
-
-def refuse_out_of_memory(
-    error: Exception,
-    try_step: Callable[[int], None],
-    batch_size: int,
-    *,
-    devices: int = 1,
-) -> NoReturn:
-    """Say which batch size fits when one did not.
-
-    Args:
-        error: What a step raised; any other than of memory is raised again.
-        try_step: Trains one step on that many images.
-        batch_size: What did not fit.
-        devices: That share every batch.
-
-    Raises:
-        RecipeError: With the batch size that fits, or that none does.
-    """
-    if not is_out_of_memory(error):
-        raise error
-    fits = fitting_batch_size(try_step, batch_size, devices=devices)
-    if fits is None:
-        raise RecipeError(
-            f"there is too little memory for batches of {batch_size:,} images, and for any smaller",
-            hint="--set width=0.5, or smaller images: --set image_size=64",
-        ) from error
-    raise RecipeError(
-        f"there is not enough memory for batches of {counted(batch_size, 'image', 'images')}",
-        hint=f"--set batch_size={fits}",
-    ) from error
-
-
-def fitting_batch_size(
-    try_step: Callable[[int], None], batch_size: int, *, devices: int = 1
-) -> int | None:
-    """Halve a batch size until one step with it passes.
-
-    Args:
-        try_step: Trains one step on that many images.
-        batch_size: One that did not fit.
-        devices: That share every batch; only their multiples are tried.
-
-    Returns:
-        The size that fits; None when none does.
-    """
-    size = batch_size // 2 // devices * devices
-    while size > 0:
-        try:
-            try_step(size)
-        except memory_errors() as error:
-            if not is_out_of_memory(error):
-                raise
-        else:
-            return size
-        gc.collect()  # of what the step that failed still holds
-        size = size // 2 // devices * devices
-    return None
-
-
-def trial_step(make_model: Callable[[], keras.Model], batch: Batch) -> Callable[[int], None]:
-    """Give a step to try batch sizes with, on a model of its own.
-
-    Args:
-        make_model: Builds and compiles one.
-        batch: What it is trained on; its first image stands for all.
-    """
-
-    def try_step(size: int) -> None:
-        make_model().train_on_batch(*(np.repeat(values[:1], size, axis=0) for values in batch))
-
-    return try_step

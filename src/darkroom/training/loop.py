@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
-from safetensors.numpy import load as load_tensors
-from safetensors.numpy import save as save_tensors
 
 from darkroom.backend import keras
 from darkroom.data.dataset import Dataset
@@ -33,10 +31,10 @@ from darkroom.training.checkpoint import (
     write_checkpoint,
 )
 from darkroom.training.course import stage_epochs
-from darkroom.training.curriculum import difficulty
+from darkroom.training.curriculum import kept_ranks
 from darkroom.training.devices import distribute
 from darkroom.training.fit import fit_stage
-from darkroom.training.guards import memory_errors, refuse_out_of_memory, trial_step
+from darkroom.training.memory import memory_errors, refuse_out_of_memory, trial_step
 from darkroom.training.record import History, Outcome, Paces, RunRecord
 from darkroom.training.run import BEST_WEIGHTS
 from darkroom.training.show import Quiet, Terminal
@@ -47,8 +45,6 @@ from darkroom.training.watch import Keeper, Watch, give_states_back
 if TYPE_CHECKING:
     from darkroom.training.checkpoint import Tensors
     from darkroom.training.stages import Ranks
-
-RANKS = "difficulty.safetensors"
 
 Announce = Callable[[RunRecord, Path], None]
 
@@ -125,7 +121,8 @@ def _stages(
         write_checkpoint(run.path, position, tensors, best)
         _write_history(run.path, position)
 
-    ranks = _ranks(run)
+    curriculum = recipe.curriculum
+    ranks = None if curriculum is None else kept_ranks(run.path, run.dataset, curriculum)
     images, done = run.dataset.counts["train"], len(position.epochs)
     show = Terminal(images, sum(epochs), done) if show_it else Quiet()
     with show:
@@ -149,17 +146,6 @@ def _stages(
                 position, stage=number + 1, step=0, before=len(position.epochs), stopped=False
             )
     return position, best, trouble
-
-
-def _ranks(run: Growing) -> Ranks | None:
-    """Rank the images of a curriculum when it begins; what they are ranked by may change later."""
-    curriculum, kept = run.record.recipe.curriculum, run.path / RANKS
-    if curriculum is None:
-        return None
-    if not kept.exists():
-        write_file(kept, save_tensors({"ranks": difficulty(run.dataset, curriculum)}))
-    ranks: Ranks = load_tensors(kept.read_bytes())["ranks"]
-    return ranks
 
 
 @contextlib.contextmanager

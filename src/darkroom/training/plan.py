@@ -17,9 +17,7 @@ from darkroom.models.architecture import Architecture, Network
 from darkroom.training.devices import choose_device
 from darkroom.training.recipe import Recipe
 from darkroom.training.record import Device, RunRecord
-from darkroom.training.settle import choose_network, settle_recipe
-
-_SMALL_PX = 64
+from darkroom.training.settle import SMALL_PX, choose_network, settle_recipe
 
 
 def plan(
@@ -94,7 +92,7 @@ def _plan_preprocess(dataset: Dataset, recipe: Recipe, network: Network) -> Prep
     usual = dataset.default_preprocess()
     scaling = recipe.scaling or network.scaling
     # A network for photographs takes its own size; one for small images takes theirs.
-    side = recipe.image_size or (network.input_px if network.input_px > _SMALL_PX else None)
+    side = recipe.image_size or (network.input_px if network.input_px > SMALL_PX else None)
     preprocess = Preprocess(
         height=side or usual.height,
         width=side or usual.width,

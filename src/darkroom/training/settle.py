@@ -22,7 +22,7 @@ from darkroom.training.schedules import USUAL_CLIMB
 
 _SHIFT = 0.125  # share of the side, as He et al. 2015, arXiv:1512.03385, move CIFAR's images
 _MANY_EPOCHS = 5  # in fewer, moving images costs more accuracy than it brings
-_SMALL_PX = 64  # images up to this side are small ones; larger ones are photographs
+SMALL_PX = 64  # images up to this side are small ones; larger ones are photographs
 
 
 class Usual(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,7 +92,7 @@ def choose_network(dataset: Dataset, recipe: Recipe) -> Chosen:
         return Chosen(network=network, found=found)
     side = recipe.image_size or _side(dataset)
     from_scratch = FoundWeights(width=recipe.width, where="at random")
-    if side <= _SMALL_PX and wanted in (None, "none"):
+    if side <= SMALL_PX and wanted in (None, "none"):
         return Chosen(network=network_named("resnet_tiny"), found=from_scratch)
     if wanted == "none":
         return Chosen(

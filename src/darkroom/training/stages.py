@@ -26,7 +26,7 @@ from darkroom.training.batches import (
     take_varied_pixels,
 )
 from darkroom.training.course import stage_epochs, stage_optimizer
-from darkroom.training.guards import Chance, measure_chance
+from darkroom.training.guards import Chance, Rates, measure_chance
 from darkroom.training.losses import image_weights, make_loss, make_metric, usual_loss
 from darkroom.training.optimizers import make_optimizer
 from darkroom.training.order import make_order
@@ -61,9 +61,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     batches: TrainingBatches
     valid: PlainBatches
     epochs: int
-    rates: np.ndarray  # the learning rate of every step
-    setting: str  # where the recipe keeps the rate
-    clip_norm: float | None
+    rates: Rates
     names: Sequence[str]  # of the training images, in the order of the part
     valid_names: Sequence[str]
     chance: Chance  # what a network scores that has learned nothing
@@ -222,9 +220,7 @@ def _compiled(
         batches=batches,
         valid=PlainBatches(fitted.valid, dataset.targets("valid")),
         epochs=recipe.epochs or 1,
-        rates=rates,
-        setting=fitted.setting,
-        clip_norm=fitted.settings.clip_norm,
+        rates=Rates(by_step=rates, setting=fitted.setting, clip_norm=fitted.settings.clip_norm),
         names=dataset.part("train")["image"].to_list(),
         valid_names=dataset.part("valid")["image"].to_list(),
         chance=measure_chance(

@@ -126,8 +126,6 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
                 stage.batches,
                 stage.names,
                 stage.rates,
-                setting=stage.setting,
-                clip_norm=stage.clip_norm,
             )
         self.position = msgspec.structs.replace(self.position, step=step)
         self._show.step(len(self.position.epochs), done / steps, told)
@@ -183,7 +181,7 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
         done = Epoch(
             number=len(self.position.epochs) + 1,
             stage=self.stage.name,
-            learning_rate=float(self.stage.rates[self.position.step - 1]),
+            learning_rate=float(self.stage.rates.by_step[self.position.step - 1]),
             **{name: float(told[name]) for name in ("loss", "accuracy", "error") if name in told},
             **{
                 f"valid_{name}": float(told[f"val_{name}"])
@@ -198,8 +196,6 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
                 stage.valid,
                 stage.valid_names,
                 stage.rates,
-                setting=stage.setting,
-                clip_norm=stage.clip_norm,
             )
         return done
 

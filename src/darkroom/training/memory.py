@@ -1,0 +1,111 @@
+"""Too little memory for a batch: noticed on every backend, and answered by the size that fits."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NoReturn
+
+import numpy as np
+
+from darkroom.errors import RecipeError
+from darkroom.wording import counted
+
+if TYPE_CHECKING:
+    from darkroom.backend import keras
+    from darkroom.training.batches import Batch
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether Python, TensorFlow, JAX or PyTorch ran out of memory.
+
+    Args:
+        error: What was raised.
+    """
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    if kinds & {"MemoryError", "ResourceExhaustedError", "OutOfMemoryError"}:
+        return True
+    said = str(error).lower()
+    signs = ("resource_exhausted", "out of memory", "can't allocate memory")
+    return "RuntimeError" in kinds and any(sign in said for sign in signs)
+
+
+def memory_errors() -> tuple[type[Exception], ...]:
+    """Give the exceptions that may be one of too little memory, for an `except`."""
+    tensorflow = sys.modules.get("tensorflow")
+    theirs = () if tensorflow is None else (tensorflow.errors.ResourceExhaustedError,)
+    return (MemoryError, RuntimeError, *theirs)
+
+
+def refuse_out_of_memory(
+    error: Exception,
+    try_step: Callable[[int], None],
+    batch_size: int,
+    *,
+    devices: int = 1,
+) -> NoReturn:
+    """Say which batch size fits when one did not.
+
+    Args:
+        error: What a step raised; any other than of memory is raised again.
+        try_step: Trains one step on that many images.
+        batch_size: What did not fit.
+        devices: That share every batch.
+
+    Raises:
+        RecipeError: With the batch size that fits, or that none does.
+    """
+    if not is_out_of_memory(error):
+        raise error
+    fits = fitting_batch_size(try_step, batch_size, devices=devices)
+    if fits is None:
+        raise RecipeError(
+            f"there is too little memory for batches of {batch_size:,} images, and for any smaller",
+            hint="--set width=0.5, or smaller images: --set image_size=64",
+        ) from error
+    raise RecipeError(
+        f"there is not enough memory for batches of {counted(batch_size, 'image', 'images')}",
+        hint=f"--set batch_size={fits}",
+    ) from error
+
+
+def fitting_batch_size(
+    try_step: Callable[[int], None], batch_size: int, *, devices: int = 1
+) -> int | None:
+    """Halve a batch size until one step with it passes.
+
+    Args:
+        try_step: Trains one step on that many images.
+        batch_size: One that did not fit.
+        devices: That share every batch; only their multiples are tried.
+
+    Returns:
+        The size that fits; None when none does.
+    """
+    size = batch_size // 2 // devices * devices
+    while size > 0:
+        try:
+            try_step(size)
+        except memory_errors() as error:
+            if not is_out_of_memory(error):
+                raise
+        else:
+            return size
+        gc.collect()  # of what the step that failed still holds
+        size = size // 2 // devices * devices
+    return None
+
+
+def trial_step(make_model: Callable[[], keras.Model], batch: Batch) -> Callable[[int], None]:
+    """Give a step to try batch sizes with, on a model of its own.
+
+    Args:
+        make_model: Builds and compiles one.
+        batch: What it is trained on; its first image stands for all.
+    """
+
+    def try_step(size: int) -> None:
+        make_model().train_on_batch(*(np.repeat(values[:1], size, axis=0) for values in batch))
+
+    return try_step
