@@ -193,3 +193,20 @@ def test_what_is_fed_can_begin_at_any_step(images):
     for step, (pixels, targets) in enumerate(fed, start=11):
         np.testing.assert_array_equal(pixels, made[step][0])
         np.testing.assert_array_equal(targets, made[step][1])
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow's pipelines")
+def test_no_generator_pins_the_memory_of_the_process(images):
+    """With the control: TensorFlow changes the C library's thresholds when it meets one."""
+    import tensorflow as tf
+
+    def operations(pipeline):
+        return tf.raw_ops.DatasetToGraphV2(input_dataset=pipeline._variant_tensor).numpy()
+
+    made = batches(images)
+    generated = tf.data.Dataset.from_generator(
+        lambda: iter([made[0]]),
+        output_signature=(tf.TensorSpec(None, tf.float32), tf.TensorSpec(None, tf.float32)),
+    )
+    assert b"GeneratorDataset" in operations(generated)
+    assert b"GeneratorDataset" not in operations(as_input(made))

@@ -36,15 +36,21 @@ def augment_images(
         A batch of the same shape.
     """
     height, width = pixels.shape[1:3]
+    # All channels of a pixel are taken as one item.
+    one = np.dtype((np.void, pixels.shape[3]))
+    mirrored = draw_uniform(identities, *position, 0) < 0.5
+    if not shift:
+        turned = pixels.copy()
+        if flip:
+            turned.view(one)[mirrored] = turned.view(one)[mirrored, :, ::-1]
+        return turned
     rows = _moved(identities, height, shift, (*position, 1))
     columns = _moved(identities, width, shift, (*position, 2))
     if flip:
-        mirrored = draw_uniform(identities, *position, 0) < 0.5
         columns = np.where(mirrored[:, None], width - 1 - columns, columns)
     firsts = (np.arange(len(pixels))[:, None] * height + rows) * width
-    # All channels of a pixel are taken as one item: one gather does everything.
-    one = np.dtype((np.void, pixels.shape[3]))
     places = firsts[:, :, None] + columns[:, None]
+    # One gather does everything.
     taken: np.ndarray = np.ascontiguousarray(pixels).view(one).ravel().take(places)
     return taken.view(np.uint8).reshape(pixels.shape)
 
