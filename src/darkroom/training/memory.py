@@ -106,6 +106,7 @@ def trial_step(make_model: Callable[[], keras.Model], batch: Batch) -> Callable[
     """
 
     def try_step(size: int) -> None:
-        make_model().train_on_batch(*(np.repeat(values[:1], size, axis=0) for values in batch))
+        step = make_model().train_on_batch(*(np.repeat(each[:1], size, axis=0) for each in batch))
+        np.asarray(step)  # JAX tells what went wrong when the numbers are read
 
     return try_step
