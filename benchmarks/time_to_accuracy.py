@@ -28,6 +28,7 @@ from darkroom.data.preprocess import scale_pixels
 GOAL = 0.75
 SEEDS = (0, 1, 2)
 MOST_EPOCHS = 20
+WIDE = 2.0  # of the network that trains for longer
 UNTUNED = {"flowers": 64, "sign-digits": 48}  # pixels per side
 
 
@@ -161,11 +162,13 @@ def cifar(workspace: darkroom.Workspace) -> dict[str, object]:
 
 
 def longer(workspace: darkroom.Workspace, seconds: float) -> dict[str, object]:
-    """Train ours for about as long as the course's recipe needs to the goal."""
+    """Train ours for about as long as the course's recipe needs to the goal, twice as wide.
+
+    That is what a user changes who has ten minutes and not one; all else is the default.
+    """
     dataset = cifar10(workspace)
-    short = ours(dataset, seed=0)
-    per_epoch = short["seconds"] / short["epochs"]
-    return ours(dataset, seed=0, epochs=max(int(0.95 * seconds / per_epoch), 1))
+    short = ours(dataset, seed=0, width=WIDE, epochs=1)
+    return ours(dataset, seed=0, width=WIDE, epochs=max(int(seconds / short["seconds"]), 1))
 
 
 def cifar10(workspace: darkroom.Workspace) -> darkroom.Dataset:
