@@ -71,3 +71,17 @@ def test_draws_are_spread_evenly_over_0_to_1():
     assert draws.min() >= 0
     assert draws.max() < 1
     assert np.abs(counts - 2000).max() < 250
+
+
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize("shape", [(5, 8, 3), (1, 1, 1), (6, 2, 4)])
+def test_images_that_are_not_moved_are_those_moved_by_less_than_a_pixel(shape, flip):
+    pixels = np.random.default_rng(3).integers(0, 256, (len(IDENTITIES), *shape), dtype=np.uint8)
+    before = pixels.copy()
+    still, nearly = (
+        augment_images(pixels, IDENTITIES, flip=flip, shift=shift, position=(4, 2))
+        for shift in (0.0, 1e-9)
+    )
+    assert np.array_equal(still, nearly)
+    assert np.array_equal(pixels, before)
+    assert np.array_equal(still, before) is (not flip or shape[1] == 1)

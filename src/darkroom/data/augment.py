@@ -38,16 +38,14 @@ def augment_images(
     height, width = pixels.shape[1:3]
     # All channels of a pixel are taken as one item.
     one = np.dtype((np.void, pixels.shape[3]))
-    mirrored = draw_uniform(identities, *position, 0) < 0.5
+    mirrored = (draw_uniform(identities, *position, 0) < 0.5) & flip
     if not shift:
         turned = pixels.copy()
-        if flip:
-            turned.view(one)[mirrored] = turned.view(one)[mirrored, :, ::-1]
+        turned.view(one)[mirrored] = turned.view(one)[mirrored, :, ::-1]
         return turned
     rows = _moved(identities, height, shift, (*position, 1))
     columns = _moved(identities, width, shift, (*position, 2))
-    if flip:
-        columns = np.where(mirrored[:, None], width - 1 - columns, columns)
+    columns = np.where(mirrored[:, None], width - 1 - columns, columns)
     firsts = (np.arange(len(pixels))[:, None] * height + rows) * width
     places = firsts[:, :, None] + columns[:, None]
     # One gather does everything.

@@ -121,12 +121,8 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
         step = self._epoch * steps + done
         if not math.isfinite(float(told["loss"])):
             stage = self.stage
-            refuse_nonfinite(
-                range(self.position.step, step),
-                stage.batches,
-                stage.names,
-                stage.rates,
-            )
+            taken = range(self.position.step, step)
+            refuse_nonfinite(taken, stage.batches, stage.names, stage.rates)
         self.position = msgspec.structs.replace(self.position, step=step)
         self._show.step(len(self.position.epochs), done / steps, told)
 
@@ -192,10 +188,7 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
         if not math.isfinite(done.valid_loss):
             stage = self.stage
             refuse_nonfinite_validation(
-                self.position.step,
-                stage.valid,
-                stage.valid_names,
-                stage.rates,
+                self.position.step, stage.valid, stage.valid_names, stage.rates
             )
         return done
 
