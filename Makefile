@@ -50,9 +50,9 @@ notebooks: $(READY)  ## Write and execute the notebooks from their sources
 
 lock: $(READY)  ## Resolve the requirements again, with hashes
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-	  --no-emit-index-url --extra serve pyproject.toml -o requirements/core.txt
+	  --no-emit-index-url --no-strip-extras --extra serve pyproject.toml -o requirements/core.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-	  --no-emit-index-url --extra dev pyproject.toml -o requirements/dev.txt
+	  --no-emit-index-url --no-strip-extras --extra dev pyproject.toml -o requirements/dev.txt
 
 clean:  ## Remove what was built; your workspace stays
 	rm -rf $(VENV) docs/_build .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage
