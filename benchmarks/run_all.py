@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from benchmarks import (
+    calibration,
     check_cifar10,
     checkpoint_cost,
     decode,
     dogs_and_cats,
+    interval_coverage,
+    judging,
     near_duplicates,
     open_cifar10,
     quickstart,
@@ -26,6 +29,9 @@ def main() -> None:
         train_against_keras,
         checkpoint_cost,
         dogs_and_cats,
+        interval_coverage,
+        calibration,
+        judging,
         time_to_accuracy,
         decode,  # last: it keeps its process on one core
     ):

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from darkroom.decision import Decision, decide
-from darkroom.errors import RecipeError
+from darkroom.decision import Decision, check_answers, decide, log_odds, sureness
+from darkroom.errors import DataError, RecipeError
 from darkroom.records import from_json, to_json
 
 ANY_TEMPERATURE = st.floats(0.01, 100)
@@ -170,3 +170,130 @@ def test_a_rule_that_cannot_be_is_refused_by_its_field_and_value(field, rule, va
 def test_control_the_ends_of_every_range_are_taken_and_come_back():
     rule = multi(temperature=1e-9, thresholds=(0.0, 1.0), abstain_below=1.0)
     assert from_json(to_json(rule), Decision, where="decision.json") == rule
+
+
+def test_with_thresholds_the_largest_multiple_of_its_own_is_chosen():
+    answers = np.array([[0.70, 0.20, 0.10], [0.90, 0.06, 0.04]])
+    chosen = decide(answers, single(thresholds=(0.6, 0.1, 0.3))).chosen
+    assert chosen.tolist() == [[False, True, False], [True, False, False]]
+
+
+@pytest.mark.parametrize("threshold", [0.05, 0.3, 0.5, 0.9])
+def test_of_two_classes_the_second_is_chosen_above_its_threshold(threshold):
+    second = np.linspace(0.01, 0.99, 50)
+    second = second[np.abs(second - threshold) > 1e-6]
+    rule = single(thresholds=(1 - threshold, threshold))
+    chosen = decide(np.stack([1 - second, second], axis=1), rule).chosen
+    np.testing.assert_array_equal(chosen[:, 1], second > threshold)
+
+
+@settings(deadline=None)
+@given(distributions())
+def test_equal_thresholds_are_none(probabilities):
+    equal = (0.25,) * probabilities.shape[1]
+    np.testing.assert_array_equal(
+        decide(probabilities, single(thresholds=equal)).chosen,
+        decide(probabilities, single()).chosen,
+    )
+
+
+def test_a_threshold_of_0_divides_nothing_by_0():
+    chosen = decide(np.array([[0.9, 0.1], [1.0, 0.0]]), single(thresholds=(0.5, 0.0))).chosen
+    assert chosen.tolist() == [[False, True], [True, False]]
+
+
+@pytest.mark.parametrize("rule", [single, multi])
+@pytest.mark.parametrize("thresholds", [(0.5,), (0.5, 0.5), (0.5,) * 4])
+def test_thresholds_for_another_number_of_classes_are_refused(rule, thresholds):
+    with pytest.raises(RecipeError) as refused:
+        decide(np.full((2, 3), 1 / 3), rule(thresholds=thresholds))
+    assert str(len(thresholds)) in refused.value.problem
+    assert "3 classes" in refused.value.problem
+
+
+def test_confidence_is_the_best_probability_and_certainty_what_entropy_leaves():
+    rows = np.array([[0.25, 0.25, 0.25, 0.25], [1.0, 0.0, 0.0, 0.0], [0.5, 0.5, 0.0, 0.0]])
+    np.testing.assert_allclose(sureness(rows, "confidence"), [0.25, 1.0, 0.5])
+    np.testing.assert_allclose(sureness(rows, "certainty"), [0.0, 1.0, 0.5], atol=1e-6)
+    assert sureness(rows, "certainty").dtype == sureness(rows, "confidence").dtype == np.float32
+
+
+def test_with_one_class_an_answer_is_certain():
+    assert sureness(np.array([[1.0], [0.3]]), "certainty").tolist() == [1.0, 1.0]
+
+
+def test_abstaining_may_look_at_certainty_where_confidence_says_otherwise():
+    rows = np.array([[0.6, 0.4, 0.0, 0.0], [0.62, 0.13, 0.13, 0.12]], np.float32)
+    by_confidence = decide(rows, single(abstain_below=0.61))
+    by_certainty = decide(rows, single(abstain_below=0.4, abstain_by="certainty"))
+    assert by_confidence.abstained.tolist() == [True, False]
+    assert by_certainty.abstained.tolist() == [False, True]
+
+
+@settings(deadline=None)
+@given(distributions(), ANY_TEMPERATURE)
+def test_the_float32_of_a_probability_is_decided_as_the_probability(probabilities, temperature):
+    rule = single(temperature=temperature, abstain_below=0.5)
+    one, other = decide(probabilities, rule), decide(probabilities.astype(np.float64), rule)
+    np.testing.assert_array_equal(one.probabilities, other.probabilities)
+    np.testing.assert_array_equal(one.chosen, other.chosen)
+    np.testing.assert_array_equal(one.abstained, other.abstained)
+
+
+@settings(deadline=None)
+@given(distributions(), st.floats(0.2, 5))
+def test_answers_are_those_of_exact_arithmetic_rounded_once(probabilities, temperature):
+    exact = np.clip(probabilities.astype(np.longdouble), 1e-12, 1) ** (
+        1 / np.longdouble(temperature)
+    )
+    exact /= exact.sum(axis=1, keepdims=True)
+    cooled = decide(probabilities, single(temperature=temperature)).probabilities
+    # The last place only, and only where the exact value lies between two of float32.
+    np.testing.assert_allclose(cooled, exact.astype(np.float32), rtol=1.3e-7)
+
+
+def test_control_float32_arithmetic_would_miss_that_mark():
+    shares = np.random.default_rng(0).dirichlet(np.ones(20) * 0.2, 200).astype(np.float32)
+    logs = np.log(np.clip(shares, np.float32(1e-12), 1)) / np.float32(0.3)
+    sloppy = np.exp(logs - logs.max(axis=1, keepdims=True))
+    sloppy /= sloppy.sum(axis=1, keepdims=True)
+    exact = np.clip(shares.astype(np.longdouble), 1e-12, 1) ** (1 / np.longdouble(0.3))
+    exact /= exact.sum(axis=1, keepdims=True)
+    assert not np.allclose(sloppy, exact.astype(np.float32), rtol=1.3e-7, atol=0)
+
+
+@pytest.mark.parametrize("temperature", [1e-6, 0.01, 100.0])
+def test_saturated_labels_neither_overflow_nor_become_something_else(temperature):
+    cooled = decide(np.array([[0.0, 1.0, 0.5]]), multi(temperature=temperature)).probabilities
+    assert cooled[0, 0] < 0.5 < cooled[0, 1]
+    assert cooled[0, 2] == 0.5
+
+
+def test_what_a_temperature_divides_is_the_last_layer_up_to_a_constant():
+    layer = np.array([[2.0, -1.0, 0.5]])
+    shares = np.exp(layer) / np.exp(layer).sum()
+    found = log_odds(shares, "single-label")
+    np.testing.assert_allclose(found - found[0, 0], layer - layer[0, 0])
+    np.testing.assert_allclose(log_odds(1 / (1 + np.exp(-layer)), "multi-label"), layer)
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "targets", "said"),
+    [
+        (np.array([[0.5, np.nan]]), np.ones((1, 2)), "1 probabilities"),
+        (np.array([[0.5, np.inf]]), np.ones((1, 2)), "1 probabilities"),
+        (np.ones((2, 2)), np.ones((3, 2)), "(3, 2)"),
+        (np.ones(2), np.ones(2), "(2,)"),
+        (np.array([[-3.0, 4.5]]), np.ones((1, 2)), "4.5"),
+    ],
+)
+def test_answers_that_cannot_be_are_refused(probabilities, targets, said):
+    with pytest.raises(DataError) as refused:
+        check_answers(probabilities, targets)
+    assert said in refused.value.problem
+    assert refused.value.hint
+
+
+def test_control_answers_that_can_be_pass_even_none_at_all():
+    check_answers(np.array([[0.0, 1.0 + 1e-6]], np.float32), np.ones((1, 2)))
+    check_answers(np.zeros((0, 3)), np.zeros((0, 3)))

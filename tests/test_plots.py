@@ -8,17 +8,26 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from darkroom.intervals import Rate, wilson
 from darkroom.plots import (
     Figure,
     Picture,
     class_balance,
     confusion_matrix,
+    cost_trade_off,
+    coverage_curve,
     embedding_map,
     learning_curves,
     measure_histogram,
     measure_ranges,
     picture_sheet,
+    precision_recall_curves,
+    rate_intervals,
+    reliability_diagram,
+    residuals,
+    roc_curves,
     size_map,
+    unknown_trade_off,
     value_histograms,
 )
 
@@ -40,7 +49,7 @@ def tables(spec: object) -> list[list[dict]]:
     own = [
         table
         for table in found
-        if isinstance(table, list) and isinstance(next(iter(table), 0), dict)
+        if isinstance(table, list | tuple) and isinstance(next(iter(table), 0), dict)
     ]
     below = [part for name, part in spec.items() if name != "datasets"]
     return own + [table for part in below for table in tables(part)]
@@ -54,16 +63,34 @@ def points(count: int) -> np.ndarray:
     return np.random.default_rng(0).normal(size=(count, 2))
 
 
+def curve(count: int = 101) -> list[tuple[float, float]]:
+    return [(place / (count - 1), (place / (count - 1)) ** 0.2) for place in range(count)]
+
+
+def costs(height: float = 1.0) -> list[tuple[float, float | None, float | None, float]]:
+    return [(at, (1 - at) ** 4, at**4, height * (at - 0.5) ** 2) for at in np.linspace(0, 1, 60)]
+
+
+BINS = [(0.3, wilson(9, 30)), (0.7, wilson(60, 90)), (0.95, wilson(190, 200))]
+COVERAGE = [(at, 1 - at**4, 0.9 + at / 10) for at in np.linspace(0, 0.9, 60)]
 SIDES = np.random.default_rng(0).integers(50, 5_000, (20_000, 2))
 FIGURES = {
     "class_balance": lambda: class_balance({"train": [3, 1], "test": [1, 0]}, ["cat", "dog"]),
     "confusion_matrix": lambda: confusion_matrix([[3, 1], [0, 4]], ["cat", "dog"]),
+    "cost_trade_off": lambda: cost_trade_off({"dog": costs()}, {"dog": 0.5}),
+    "coverage_curve": lambda: coverage_curve(COVERAGE, chosen=0.4),
     "embedding_map": lambda: embedding_map(points(9), [*"abcdefghi"], ["x", "y", "z"] * 3),
     "learning_curves": lambda: learning_curves([1, 0.5], [1.1, 0.7], what="loss", best=2),
     "measure_histogram": lambda: measure_histogram({"train": points(50)[:, 0]}, what="contrast"),
     "measure_ranges": lambda: measure_ranges({"cat": points(50)[:, 0]}, what="contrast"),
     "picture_sheet": lambda: picture_sheet({"cat": [picture()], "dog": []}, title="One"),
+    "precision_recall_curves": lambda: precision_recall_curves({"cat": curve()}, {"cat": 0.9}),
+    "rate_intervals": lambda: rate_intervals({"recall": {"cat": wilson(8, 9)}}, what="share"),
+    "reliability_diagram": lambda: reliability_diagram(BINS, BINS),
+    "residuals": lambda: residuals(points(50)[:, 0], points(50)[:, 1]),
+    "roc_curves": lambda: roc_curves({"cat": curve(), "dog": curve()}, {"cat": 0.9, "dog": 0.8}),
     "size_map": lambda: size_map(SIDES[:, 0], SIDES[:, 1]),
+    "unknown_trade_off": lambda: unknown_trade_off(curve(), chosen=(0.05, 0.6)),
     "value_histograms": lambda: value_histograms({"unit": points(99) @ np.ones((2, 3))}),
 }
 
@@ -248,3 +275,89 @@ def test_value_histograms_name_the_channels():
     assert {row["channel"] for row in rows(figure)} == {"red", "green", "blue"}
     grey = value_histograms({"unit": np.random.default_rng(0).random((50, 1))})
     assert {row["channel"] for row in rows(grey)} == {"grey"}
+
+
+def test_curves_colour_the_smallest_areas_and_name_the_smallest():
+    areas = {f"class {number}": 0.5 + number / 100 for number in range(9)}
+    figure = roc_curves(dict.fromkeys(areas, curve()), areas)
+    drawn = {row["class"]: row["drawn"] for row in rows(figure) if "class" in row}
+    in_colour = [name for name, word in drawn.items() if word != "all others"]
+    assert sorted(in_colour) == [f"class {number}" for number in range(5)]
+    assert "the smallest is that of class 0" in figure.alternative
+
+
+@pytest.mark.parametrize("classes", [2, 10, 60, 1_000])
+@pytest.mark.parametrize("draw", [roc_curves, precision_recall_curves])
+def test_curves_of_any_number_of_classes_stay_small(draw, classes):
+    areas = {f"class {number}": number / classes for number in range(classes)}
+    figure = draw(dict.fromkeys(areas, curve()), areas)
+    assert len(rows(figure)) <= 1_500
+    assert "class 0" in {row.get("class") for row in rows(figure)}  # the worst one is there
+
+
+def test_a_thinned_curve_keeps_both_ends():
+    names = [f"class {number}" for number in range(60)]
+    figure = roc_curves(dict.fromkeys(names, curve()), dict.fromkeys(names, 0.9))
+    ends = [row["x"] for row in rows(figure) if row.get("class") == "class 7"]
+    assert (ends[0], ends[-1]) == (0, 1)
+    assert len(ends) < 101
+
+
+def test_a_class_whose_area_is_not_defined_has_no_curve():
+    figure = roc_curves({"cat": curve(), "dog": curve()}, {"cat": 0.9, "dog": None})
+    assert {row["class"] for row in rows(figure) if "class" in row} == {"cat"}
+
+
+def test_the_most_diverse_costs_are_drawn_and_the_title_says_so():
+    curves = {f"class {number}": costs(number) for number in range(9)}
+    figure = cost_trade_off(curves, dict.fromkeys(curves, 0.5))
+    assert {row["class"] for row in rows(figure)} == {f"class {number}" for number in range(3, 9)}
+    assert "6 of 9" in figure.spec["title"]
+
+
+def test_of_one_class_both_rates_of_errors_are_drawn_beside_its_costs():
+    drawn = {row.get("what") for row in rows(FIGURES["cost_trade_off"]())}
+    assert {"false positive rate", "false negative rate"} <= drawn
+
+
+def test_a_rate_of_errors_that_is_not_defined_is_left_out():
+    unknown = [(at, None, below, cost) for at, _, below, cost in costs()]
+    figure = cost_trade_off({"dog": unknown}, {"dog": 0.5})
+    assert "false positive rate" not in {row.get("what") for row in rows(figure)}
+
+
+def test_the_threshold_in_force_is_marked_where_it_lies():
+    figure = coverage_curve(COVERAGE, chosen=0.41)
+    marked = [table for table in tables(figure.spec) if len(table) == 1]
+    assert marked[0][0]["threshold"] == pytest.approx(0.41, abs=0.01)
+    assert all(len(table) > 1 for table in tables(coverage_curve(COVERAGE).spec))
+
+
+def test_rates_stand_in_their_order_with_the_lowest_first():
+    rates = {"high": wilson(9, 10), "low": wilson(1, 10), "none": wilson(0, 0)}
+    figure = rate_intervals({"recall": rates}, what="share")
+    assert {row["name"] for row in rows(figure)} == {"high", "low"}
+    assert "from 10.0 % (low) to 90.0 % (high)" in figure.alternative
+
+
+def test_of_many_rates_the_lowest_are_drawn_and_the_title_says_so():
+    rates = {f"class {number}": wilson(number, 100) for number in range(90)}
+    figure = rate_intervals({"recall": rates, "precision": rates}, what="share")
+    assert {row["name"] for row in rows(figure)} == {f"class {number}" for number in range(40)}
+    assert "40 lowest of 90" in figure.spec["title"]
+
+
+def test_bins_without_answers_are_no_points_of_a_reliability_diagram():
+    nothing = Rate(value=None, low=None, high=None)
+    figure = reliability_diagram([*BINS, (0.5, nothing)])
+    assert len([row for row in rows(figure) if "confidence" in row]) == len(BINS)
+
+
+def test_errors_of_many_images_are_drawn_from_a_sample_and_the_title_says_so():
+    figure = residuals(points(5_000)[:, 0], points(5_000)[:, 1])
+    assert len([row for row in rows(figure) if "predicted" in row]) == 600
+    assert "600 of 5,000" in figure.spec["title"]
+
+
+def test_errors_of_no_image_are_drawn():
+    assert residuals(np.zeros(0), np.zeros(0)).png(scale=1)

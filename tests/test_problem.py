@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from darkroom.errors import RecipeError
+from darkroom.intervals import Estimate, wilson
 from darkroom.problem import PROJECT_FILE, ErrorCost, Problem, Questions, init, judge
 from darkroom.project import DataSettings, Project, read_project
 from darkroom.training.recipe import Augment, Optimizer, Recipe, Transfer
@@ -31,7 +32,51 @@ shares = st.floats(0, 1)
     ],
 )
 def test_a_promise_is_judged_by_its_whole_interval(low, high, verdict):
-    assert judge("accuracy", wanted=0.9, measured=0.88, low=low, high=high).verdict == verdict
+    assert judge("accuracy", wanted=0.9, measured=between(low, high)).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [(0.5, 1.9, "met"), (0.5, 2.0, "met"), (1.9, 2.1, "undecided"), (2.1, 3.0, "missed")],
+)
+def test_of_an_error_less_is_better(low, high, verdict):
+    promise = judge("mae", wanted=2.0, measured=between(low, high), less_is_better=True)
+    assert promise.verdict == verdict
+
+
+def test_what_is_not_defined_is_undecided_and_says_so():
+    promise = judge("recall of ball", wanted=0.9, measured=wilson(0, 0))
+    assert (promise.verdict, promise.measured, promise.more_images) == ("undecided", None, None)
+    assert "not defined" in str(promise)
+
+
+@pytest.mark.parametrize(("hits", "wanted"), [(93, 0.9), (87, 0.9), (99, 0.97), (50, 0.48)])
+def test_an_undecided_promise_names_how_many_more_images_would_settle_it(hits, wanted):
+    promise = judge("accuracy", wanted=wanted, measured=wilson(hits, 100), images=100)
+    assert promise.verdict == "undecided"
+    enough, short = 100 + promise.more_images, 100 + promise.more_images // 2
+    share = hits / 100
+
+    def verdict(count):
+        measured = wilson(round(share * count), count)
+        return judge("accuracy", wanted=wanted, measured=measured, images=count).verdict
+
+    assert verdict(enough) == ("met" if share > wanted else "missed")
+    assert verdict(short) == "undecided"  # the control: half as many would not do
+
+
+def test_what_is_no_plain_share_is_forecast_by_the_square_root_law():
+    promise = judge("r2", wanted=0.5, measured=between(0.45, 0.75), images=100)
+    assert promise.more_images == 125  # the reach of 0.15 has to shrink to 0.1
+
+
+@pytest.mark.parametrize("hits", [90, 100])
+def test_no_number_of_images_is_named_where_none_would_help_or_none_is_needed(hits):
+    assert judge("accuracy", wanted=0.9, measured=wilson(hits, 100), images=100).more_images is None
+
+
+def between(low: float, high: float) -> Estimate:
+    return Estimate(value=(low + high) / 2, low=low, high=high)
 
 
 @given(wanted=shares, limits=st.tuples(shares, shares).map(sorted), more=shares)
@@ -39,7 +84,7 @@ def test_asking_for_more_never_makes_a_promise_better(wanted, limits, more):
     low, high = limits
     order = ("met", "undecided", "missed")
     easy, hard = (
-        judge("accuracy", wanted=goal, measured=low, low=low, high=high).verdict
+        judge("accuracy", wanted=goal, measured=between(low, high)).verdict
         for goal in sorted((wanted, more))
     )
     assert order.index(easy) <= order.index(hard)
@@ -55,6 +100,17 @@ def test_a_goal_outside_0_to_1_is_refused(share):
     with pytest.raises(RecipeError, match=r"problem\.goal") as refused:
         Problem(goal=share)
     assert str(share) in refused.value.problem
+
+
+def test_the_goal_of_an_error_is_in_the_targets_unit():
+    assert Problem(metric="mae", goal=12.5).goal == 12.5
+    with pytest.raises(RecipeError, match=r"problem\.goal"):
+        Problem(metric="rmse", goal=-1.0)
+
+
+def test_a_cost_of_nothing_for_nothing_is_refused():
+    with pytest.raises(RecipeError, match="names no class"):
+        Problem(costs=(ErrorCost(cost=2.0),))
 
 
 def test_a_floor_outside_0_to_1_is_refused_by_its_class():

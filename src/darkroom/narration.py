@@ -8,17 +8,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from darkroom.findings import Finding
-from darkroom.intervals import Rate
 from darkroom.training.record import goodness
-from darkroom.wording import counted, percent
+from darkroom.wording import counted, visible
 
 if TYPE_CHECKING:
     from darkroom.bundles.bundle import Bundle
     from darkroom.data.dataset import Dataset, DatasetRecord
     from darkroom.data.near_duplicates import NearDuplicates
     from darkroom.evaluation.evaluation import Evaluation
+    from darkroom.evaluation.metrics import Metrics
+    from darkroom.evaluation.regression import RegressionMetrics
+    from darkroom.problem import Promise
     from darkroom.training.record import RunRecord
     from darkroom.training.run import Run
+
+_SLICES = 3  # weak ones that are told; the report has all
 
 
 def line(stage: str, *words: str) -> str:
@@ -116,39 +120,58 @@ def tell_run(run: Run) -> str:
 
 def tell_evaluation(evaluation: Evaluation) -> list[str]:
     """Say what an evaluation measured, and how it stands to the Problem."""
-    accuracy, confused = evaluation.metrics.accuracy, evaluation.metrics.most_confused()
-    value, low, high = (
-        percent(share or 0.0) for share in (accuracy.value, accuracy.low, accuracy.high)
-    )
-    looks = evaluation.record.looks
-    honest = evaluation.metrics_without_leaks
-    leaked = evaluation.record.copies + evaluation.record.near_duplicates
+    record, fresh = evaluation.record, evaluation.measured_without_leaks
+    is_classes = record.task != "regression"
+    confused = evaluation.metrics.most_confused() if is_classes else None
+    leaked = record.copies + record.near_duplicates
     return [
         line(
             "evaluate",
-            f"{evaluation.record.part} {value} (95 % interval {low} .. {high})",
+            f"{record.part} {_spelled_out(evaluation.measured)}",
             f"most confused: {confused[0]} taken for {confused[1]}" if confused else "",
-            f"look {looks} at this test part" if looks else "",
+            f"look {record.looks} at this test part" if record.looks else "",
         ),
-        *([_tell_leaks(leaked, honest.accuracy if honest else None)] if leaked else []),
-        *(
-            line(
-                promise.verdict,
-                f"{promise.name} of {percent(promise.wanted)} wanted, "
-                f"{percent(promise.measured)} measured "
-                f"({percent(promise.low)} .. {percent(promise.high)})",
-            )
-            for promise in evaluation.record.promises
-        ),
+        *([_tell_leaks(leaked, fresh.headline() if fresh else None)] if leaked else []),
+        *(_tell_details(evaluation) if is_classes else []),
+        *(line(promise.verdict, str(promise), *_tell_more(promise)) for promise in record.promises),
         line("report", shown(evaluation.report)),
     ]
 
 
-def _tell_leaks(leaked: int, accuracy: Rate | None) -> str:
+def _spelled_out(measured: Metrics | RegressionMetrics) -> str:
+    """Give the headline, and say what the numbers in brackets are."""
+    return measured.headline().replace(" (", " (95 % interval ", 1)
+
+
+def _tell_more(promise: Promise) -> list[str]:
+    if promise.verdict != "undecided" or promise.more_images is None:
+        return []
+    return [f"about {promise.more_images:,} more images would settle it"]
+
+
+def _tell_details(evaluation: Evaluation) -> list[str]:
+    """Say what was not answered, what a simple way would have scored, and where it fails."""
+    metrics, details = evaluation.metrics, evaluation.details
+    told = []
+    if metrics.answered.value is not None and metrics.answered.value < 1:
+        right = f"{metrics.accuracy_of_answered} of them right"
+        told.append(line("answered", str(metrics.answered), right))
+    known = [each for each in details.baselines if each.accuracy.value is not None]
+    if known:
+        best = max(known, key=lambda each: each.accuracy.value or 0.0)
+        beaten = {True: "beaten", False: "not beaten", None: "not told apart"}[best.is_beaten]
+        told.append(line("baseline", f"{best.name} {best.accuracy}", beaten))
+    worse = details.slices.worse[:_SLICES] if details.slices else ()
+    told += [line("weak", f"{w.column} {visible(w.value)}", str(w.accuracy)) for w in worse]
+    notes = (*(details.fit.notes if details.fit else ()), *details.notes)
+    return told + [line("note", note) for note in notes]
+
+
+def _tell_leaks(leaked: int, without: str | None) -> str:
     seen = counted(leaked, "image was seen before", "images were seen before")
-    if accuracy is None:
+    if without is None:
         return line("leaks", seen, "without them nothing is left to measure")
-    return line("leaks", seen, f"without them {accuracy}")
+    return line("leaks", seen, f"without them {without}")
 
 
 def tell_bundle(bundle: Bundle) -> str:

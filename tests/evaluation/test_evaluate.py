@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import msgspec
 import numpy as np
 import polars as pl
@@ -12,8 +10,7 @@ import pytest
 import darkroom
 from darkroom.data.pixels import load_images
 from darkroom.errors import ArtifactError, DataError, RecipeError
-from darkroom.evaluation.evaluate import judge_problem
-from darkroom.problem import Problem
+from darkroom.problem import ErrorCost, Problem
 from darkroom.training.answers import predict_images
 from tests.making import draw_folder
 
@@ -81,22 +78,6 @@ def test_predictions_are_float32_whatever_precision_trained(workspace, tmp_path)
     np.testing.assert_allclose(exact, answers, atol=1e-6)
 
 
-def test_the_report_opens_offline_and_holds_what_was_measured(evaluation):
-    page = evaluation.report.read_text()
-    assert f"{100 * evaluation.metrics.accuracy.value:.1f} %" in page
-    assert external_references(page) == []
-    assert external_references('<img src="https://example.org/x.png">') != []
-    assert len(page) < 5_000_000
-    wrong = evaluation.metrics.images - evaluation.metrics.accuracy.hits
-    assert page.count("% sure") == min(wrong, 12)
-
-
-def external_references(page: str) -> list[str]:
-    """Find what a browser would fetch."""
-    links = re.findall(r"""(?:src|href)\s*=\s*["']([^"']*)["']|url\(([^)]*)\)""", page)
-    return [one or other for one, other in links if not (one or other).startswith("data:")]
-
-
 def test_names_of_classes_and_files_are_text_never_markup(own_run):
     evaluation = darkroom.evaluate(own_run)
     page = evaluation.report.read_text()
@@ -104,24 +85,6 @@ def test_names_of_classes_and_files_are_text_never_markup(own_run):
     assert "&lt;b&gt;ball" in page
     assert "<b>ball" not in evaluation._repr_html_()
     assert "<b>ball" not in own_run.dataset._repr_html_()
-
-
-def test_a_problem_is_held_against_the_interval(evaluation):
-    accuracy = evaluation.metrics.accuracy
-    cases = {0.0: "met", accuracy.value: "undecided", 1.0: None}
-    for goal, verdict in cases.items():
-        promise = judge_problem(Problem(goal=goal), evaluation.metrics)[0]
-        if verdict:
-            assert promise.verdict == verdict
-    floors = judge_problem(Problem(floors={"ball": 0.0}), evaluation.metrics)
-    assert floors[0].name == "recall of ball"
-
-
-@pytest.mark.parametrize("metric", ["accuracy", "balanced-accuracy", "macro-f1"])
-def test_every_metric_of_a_problem_can_be_judged(evaluation, metric):
-    promise = judge_problem(Problem(metric=metric, goal=0.5), evaluation.metrics)[0]
-    assert promise.name == metric
-    assert promise.low <= promise.measured <= promise.high
 
 
 def test_a_part_that_does_not_exist_is_refused(own_run):
@@ -145,13 +108,18 @@ def test_an_evaluation_knows_its_run_and_is_found_by_name(evaluation, run, share
     assert kinds[:3] == ["evaluation", "run", "dataset"]
 
 
-def test_wrong_images_are_the_ones_it_was_surest_of(evaluation):
-    from darkroom.evaluation.report import most_confident_mistakes
-
-    shown = most_confident_mistakes(evaluation.run, evaluation.predictions, 12)
+def test_looks_are_rows_of_the_predictions(evaluation):
+    shown = evaluation.looks("confident wrong", count=5)
     wrong = evaluation.predictions.filter(~pl.col("correct"))["confidence"].sort(descending=True)
-    assert [image.confidence for image in shown] == wrong.head(12).to_list()
-    assert all(image.labels != image.predicted for image in shown)
+    assert shown["confidence"].to_list() == wrong.head(5).to_list()
+    of_ball = evaluation.looks("random right", true="ball")
+    assert {labels[0] for labels in of_ball["labels"]} == {"ball"}
+
+
+def test_a_look_at_a_class_that_does_not_exist_is_refused(evaluation):
+    with pytest.raises(DataError, match="bal") as refused:
+        evaluation.looks(true="bal")
+    assert "ball" in refused.value.hint
 
 
 def test_what_is_refused_costs_no_look(own_run, workspace):
@@ -178,3 +146,97 @@ def test_the_number_of_an_evaluation_taken_in_between_is_not_lost(own_run, monke
     monkeypatch.setattr(type(own_run.workspace), "next_name", lambda *_: next(numbers))
     assert darkroom.evaluate(own_run).name == "own-1-test-1"
     assert darkroom.evaluate(own_run).name == "own-1-test-2"
+
+
+def test_a_decision_is_fitted_on_the_validation_part_and_carried_on(evaluation, bundle):
+    assert evaluation.record.decision.temperature == 1.0  # 24 images are too few to fit one
+    assert any("temperature" in note for note in evaluation.details.fit.notes)
+    assert bundle.record.decision == evaluation.record.decision
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """Give a run with 100 validation images."""
+    root = draw_folder(tmp_path_factory.mktemp("large") / "shapes", per_class=120)
+    place = darkroom.Workspace(tmp_path_factory.mktemp("large") / "workspace")
+    dataset = darkroom.split_dataset(darkroom.open_dataset(root, workspace=place), valid=0.3)
+    return darkroom.train(dataset, msgspec.structs.replace(QUICK, epochs=4))
+
+
+def test_costs_choose_thresholds_and_say_what_they_cost(large):
+    problem = Problem(costs=(ErrorCost(true="ball", cost=20.0),))
+    plain, dear = darkroom.evaluate(large), darkroom.evaluate(large, problem=problem)
+    assert plain.record.decision.thresholds == ()
+    assert plain.details.costs is None
+    ball, box, _ = dear.record.decision.thresholds
+    assert ball < box
+    assert dear.metrics.classes[0].recall.value >= plain.metrics.classes[0].recall.value
+    assert dear.details.costs.chosen.value <= dear.details.costs.plain.value
+
+
+def test_false_alarms_put_a_rule_in_force_that_predict_applies(large, tmp_path):
+    evaluation = darkroom.evaluate(large, problem=Problem(false_alarms=0.25))
+    decision = evaluation.record.decision
+    assert decision.abstain_below > 0
+    assert evaluation.details.unknown.false_alarms.low <= 0.25
+    bundle = darkroom.pack(large, evaluation, name="careful")
+    table = evaluation.predictions
+    files = [large.dataset.source().read(name) for name in table["image"]]
+    answers = bundle.predictor.predict(files)
+    assert [answer.abstained for answer in answers] == table["abstained"].to_list()
+    assert any(table["abstained"])
+    assert not any(answer.labels for answer in answers if answer.abstained)
+
+
+def test_strangers_are_measured_and_nothing_is_put_in_force(large, tmp_path):
+    other = draw_folder(tmp_path / "other", classes=("star", "moon"), per_class=10, seed=5)
+    evaluation = darkroom.evaluate(large, unknown=[other])
+    kinds = {kind.name: kind.images for kind in evaluation.details.unknown.kinds}
+    assert 20 in kinds.values()
+    assert evaluation.record.decision.abstain_below == 0
+    assert evaluation.metrics.answered.value == 1
+    assert any("in force" in note or "false_alarms" in note for note in evaluation.details.notes)
+
+
+def test_slices_of_the_users_own_stand_beside_the_usual_ones(large, tmp_path):
+    names = large.dataset.part("test")["image"]
+    rows = pl.DataFrame({"image": names, "shift": ["day", "night"] * (len(names) // 2)})
+    rows.write_csv(tmp_path / "extra.csv")
+    evaluation = darkroom.evaluate(large, slices=tmp_path / "extra.csv")
+    columns = {each.column for each in evaluation.details.slices.rows}
+    assert {"shift", "class"} <= columns
+    with pytest.raises(DataError, match="3 values"):
+        darkroom.evaluate(large, slices={"shift": ["a", "b", "c"]})
+
+
+def test_baselines_run_beside_the_model(large):
+    baselines = {each.name: each for each in darkroom.evaluate(large).details.baselines}
+    assert set(baselines) == {
+        "majority", "mean colour", "nearest neighbour", "logistic regression"
+    }  # fmt: skip
+    assert baselines["majority"].accuracy.value == pytest.approx(1 / 3, abs=0.05)
+
+
+def test_a_run_that_predicts_numbers_is_evaluated(workspace, tmp_path):
+    root = draw_folder(tmp_path / "sizes", per_class=30)
+    values = {"ball": 1.5, "box": 5.0, "stripe": 9.5}
+    files = sorted(root.rglob("*.png"))
+    pl.DataFrame(
+        {
+            "image": [str(path.relative_to(root)) for path in files],
+            "target": [values[path.parent.name] for path in files],
+        }
+    ).write_csv(root / "sizes.csv")
+    run = darkroom.train(root / "sizes.csv", QUICK, workspace=workspace)
+    goal = Problem(metric="mae", goal=100.0)
+    evaluation = darkroom.evaluate(run, problem=goal)
+    table = evaluation.predictions
+    assert evaluation.errors.mae.value == pytest.approx(table["error"].abs().mean(), rel=1e-5)
+    assert [promise.verdict for promise in evaluation.record.promises] == ["met"]
+    assert "mean absolute error" in evaluation.summary()
+    assert evaluation.report.stat().st_size < 5_000_000
+    for refused in (lambda: evaluation.metrics, lambda: darkroom.pack(run, evaluation)):
+        with pytest.raises(DataError, match="number"):
+            refused()
+    with pytest.raises(RecipeError, match="accuracy"):
+        darkroom.evaluate(run, problem=Problem(goal=0.9))

@@ -24,6 +24,7 @@ NOTEBOOKS = sorted(TUTORIALS.glob("*.py"))
 MADE = {  # of the workspace
     "building_and_training_models": {"datasets", "runs", "evaluations"},
     "getting_started_and_data_prep": {"datasets"},
+    "evaluating_models": {"datasets", "runs", "evaluations"},
     "dogs_and_cats": {"datasets", "runs", "evaluations", "bundles"},
 }
 LIVE = "application/vnd.vegalite"

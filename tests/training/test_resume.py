@@ -16,7 +16,7 @@ import darkroom
 from darkroom.backend import keras
 from darkroom.cli import main
 from darkroom.disk import claimed
-from darkroom.errors import ArtifactError, DataError
+from darkroom.errors import ArtifactError, DataError, RecipeError
 from darkroom.storage import read_manifest
 from darkroom.training import checkpoint, loop, watch
 from tests.training.interrupted import Nursery, dataset_in, describe, moments
@@ -282,6 +282,19 @@ def test_the_state_of_each_of_the_users_callbacks_goes_on(few):
     two = [At(), At()]
     darkroom.resume(path, callbacks=two)
     assert [one.count for one in two] == [4 * STEPS, 4 * STEPS]
+
+
+def test_a_callback_whose_state_no_checkpoint_can_hold_is_named_before_the_first_step(few):
+    class Odd(At):
+        def get_state(self):
+            return {"seen": {1, 2, 3}, "model": object()}
+
+    odd = Odd()
+    with pytest.raises(RecipeError, match="Odd") as refused:
+        darkroom.train(few, QUICK, callbacks=[odd])
+    assert "get_state" in refused.value.hint
+    assert odd.made == 0
+    assert darkroom.list_runs(few.workspace) == []
 
 
 def test_a_torn_checkpoint_is_told_and_the_one_before_it_is_used(few, whole, monkeypatch):

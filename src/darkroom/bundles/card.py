@@ -82,6 +82,7 @@ def _answering(
         *([f"- {escaped(str(run.pretrained))}"] if run.pretrained else []),
         f"- input: {prepared.width} x {prepared.height} px, {colour}, resized by {prepared.resize}",
         f"- made of {escaped(dataset)}: {parts}",
+        *_deciding(record),
     ]
 
 
@@ -92,11 +93,7 @@ def _measured(record: BundleRecord, run: RunRecord) -> list[str]:
         f"{percent(score.low)} .. {percent(score.high)}, on {score.images:,} images",
         *([_leaked(score)] if score.leaked else []),
         *([f"- looks at this test part, this one included: {score.looks}"] if score.looks else []),
-        *(
-            f"- {escaped(promise.name)} of {percent(promise.wanted)} wanted: {promise.verdict} "
-            f"({percent(promise.measured)}, {percent(promise.low)} .. {percent(promise.high)})"
-            for promise in record.promises
-        ),
+        *(f"- {promise.verdict}: {escaped(str(promise))}" for promise in record.promises),
         f"- the exported network gives the run's answers: {proof.same_answers} of {proof.images} "
         f"images, largest difference of a probability {proof.largest_difference:.1e}",
         *(f"- finding in the data: {escaped(finding.what)}" for finding in run.findings),
@@ -121,8 +118,25 @@ def _wished(problem: Problem) -> list[str]:
         wishes.append(f"- at most {problem.latency_ms:g} ms for one image, 95th percentile")
     if problem.images_per_s is not None:
         wishes.append(f"- at least {problem.images_per_s:g} images/s")
-    return wishes + [
-        f"- {escaped(each.true)} taken for {escaped(each.predicted)} costs {each.cost:g} "
-        "ordinary errors"
-        for each in problem.costs
+    return wishes
+
+
+def _deciding(record: BundleRecord) -> list[str]:
+    """Say how probabilities become an answer."""
+    decision = record.decision
+    told = []
+    if decision.temperature != 1.0:
+        told.append(f"- probabilities are set right by a temperature of {decision.temperature:.3g}")
+    if decision.thresholds:
+        shares = zip(map(escaped, record.classes), decision.thresholds, strict=True)
+        told.append(f"- thresholds: {', '.join(f'{name} {share:.3g}' for name, share in shares)}")
+    if decision.abstain_below:
+        told.append(
+            f"- no answer is given where the {decision.abstain_by} is below "
+            f"{decision.abstain_below:.3g}"
+        )
+    return told + [
+        f"- {escaped(each.true) or 'anything'} taken for {escaped(each.predicted) or 'anything'} "
+        f"was held to cost {each.cost:g} ordinary errors"
+        for each in record.problem.costs
     ]

@@ -19,7 +19,7 @@ from darkroom.bundles.runtimes import OnnxRuntime
 from darkroom.data.pixels import Images, load_images
 from darkroom.data.preprocess import scale_pixels
 from darkroom.disk import write_file
-from darkroom.errors import ArtifactError, RecipeError
+from darkroom.errors import ArtifactError, DataError, RecipeError
 from darkroom.evaluation.evaluation import Evaluation, open_evaluation
 from darkroom.records import to_json
 from darkroom.training.run import BEST_WEIGHTS, Run, open_run
@@ -51,12 +51,18 @@ def pack(
         workspace: Where artifacts are found by name.
 
     Raises:
+        DataError: The run predicts numbers.
         ArtifactError: The run has no evaluation of its test part, the version exists, or the
             export failed.
         GateError: The exported network does not answer as the run did.
         RecipeError: The name or version is no good as a folder's name.
     """
     run = run if isinstance(run, Run) else open_run(run, workspace=workspace)
+    if run.record.task == "regression":
+        raise DataError(
+            f"{run.name} predicts a number, and only classes can be packed so far",
+            hint=f"open_run({run.name!r}).model() answers in Python",
+        )
     if evaluation is None:
         evaluation = _latest_evaluation(run)
     elif not isinstance(evaluation, Evaluation):

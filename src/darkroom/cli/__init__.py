@@ -29,6 +29,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "find-lr": ("find_lr", "training.find_rate", "find_learning_rate"),
     "curriculum": ("curriculum", "training.trial", "try_curriculum"),
     "evaluate": ("evaluate", "evaluation.evaluate", "evaluate"),
+    "failures": ("failures", "evaluation.failures", "export_failures"),
+    "compare": ("compare", "evaluation.compare", "compare"),
     "pack": ("pack", "bundles.pack", "pack"),
     "predict": ("predict", "bundles.predictor", "predict"),
     "runs": ("listing", "training.record", "list_runs"),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import click
 
 from darkroom.cli.options import as_json, settings
@@ -13,39 +16,64 @@ from darkroom.cli.printing import print_json, print_path, say
 @click.option(
     "--part", type=click.Choice(["train", "valid", "test"]), default="test", show_default=True
 )
+@click.option("--gate", is_flag=True, help="Refuse to go without a number to reach.")
+@click.option(
+    "--slices",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A CSV or Parquet file with a column `image`: slice by its other columns too.",
+)
+@click.option(
+    "--unknown",
+    multiple=True,
+    metavar="SOURCE",
+    help="Images of no known class: measure how many are taken for known.",
+)
 @settings
 @as_json
 def evaluate(
     run: str | None,
     part: str,
+    gate: bool,  # noqa: FBT001
     settings: tuple[str, ...],
     as_json: bool,  # noqa: FBT001
+    **asked: Any,
 ) -> None:
     """Measure a run on a part of its dataset, with error bars.
 
     RUN is a path or a name; without it, the newest run. The test part is sealed: every look at it
-    is counted. [problem] of darkroom.toml says which numbers are to be reached.
+    is counted. [problem] of darkroom.toml says which numbers are to be reached; exits with 1 when
+    the lower end of an interval misses one of them.
     """
     import darkroom
     from darkroom.cli.newest import newest
+    from darkroom.evaluation.gates import require_promises
     from darkroom.narration import line, shown, tell_evaluation
     from darkroom.project import read_project
 
     problem = read_project(None, settings, tables=("problem",)).problem
+    if gate and problem.goal is None and not problem.floors:
+        require_promises((), part=part)
     path = newest("run", run)
-    evaluation = darkroom.evaluate(path, part=part, problem=problem)
+    evaluation = darkroom.evaluate(path, part=part, problem=problem, **asked)
+    promises = evaluation.record.promises
     if as_json:
         print_json(
             {
                 "path": evaluation.path,
                 "record": evaluation.record,
-                "metrics": evaluation.metrics,
+                "metrics": evaluation.measured,
+                "metrics_without_leaks": evaluation.measured_without_leaks,
+                "details": evaluation.details,
                 "report": evaluation.report,
             }
         )
-        return
-    for words in tell_evaluation(evaluation):
-        say(words)
-    verb = "pack" if part == "test" else "evaluate"  # pack quotes the test part's score
-    say(line("next", f"darkroom {verb} {shown(path)}"))
-    print_path(evaluation.path)
+    else:
+        for words in tell_evaluation(evaluation):
+            say(words)
+        if all(promise.verdict == "met" for promise in promises):
+            verb = "pack" if part == "test" else "evaluate"  # pack quotes the test part's score
+            say(line("next", f"darkroom {verb} {shown(path)}"))
+        print_path(evaluation.path)
+    if promises:
+        require_promises(promises, part=part)

@@ -93,8 +93,8 @@ def _embed(dataset: Dataset, weights: Path | None) -> Embedding:
 def _probabilities(run: Run) -> dict[str, np.ndarray]:
     """Predict the part that neither trained the run nor is sealed."""
     from darkroom.data.pixels import load_images
-    from darkroom.evaluation.predict import predict_part
+    from darkroom.evaluation.predict import Answerer
 
     images = load_images(run.dataset, "valid", run.record.preprocess)
     names = run.dataset.part("valid")["image"].to_list()
-    return dict(zip(names, predict_part(run, "valid", images), strict=True))
+    return dict(zip(names, Answerer(run)("valid", images), strict=True))

@@ -78,7 +78,8 @@ def _print_lines(answers: Answered) -> None:
     width = max(len(str(path)) for path, _ in answers)
     for path, answer in answers:
         if not isinstance(answer, Exception):
-            labels = ", ".join(answer.labels) or "none of them"
+            nothing = "no answer" if answer.abstained else "none of them"
+            labels = ", ".join(answer.labels) or nothing
             click.echo(f"{str(path).ljust(width)}  {labels}  {percent(answer.probability)}")
 
 

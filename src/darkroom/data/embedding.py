@@ -59,7 +59,7 @@ def simple_embedding(dataset: Dataset) -> Embedding:
     starts = range(0, len(rows), _CHUNK)
     sized = ((slice(start, start + _CHUNK), min(_CHUNK, len(rows) - start)) for start in starts)
     features = [
-        _describe(pixels[rows[chunk]])
+        describe_pixels(pixels[rows[chunk]])
         for chunk, _ in track_sized(sized, "describing images", len(rows))
     ]
     numbers = np.concatenate(features) if features else np.zeros((0, 1), np.float32)
@@ -133,9 +133,10 @@ def class_of_each(dataset: Dataset) -> Int[np.ndarray, "images"]:
     return first.cast(pl.Int64).fill_null(-1).to_numpy()
 
 
-def _describe(
+def describe_pixels(
     pixels: UInt8[np.ndarray, "images height width channels"],
 ) -> Float[np.ndarray, "images numbers"]:
+    """Describe pixels by their colours, where these are, and gradients; nothing is fitted."""
     small = _at_most(pixels, _LARGEST_PX)
     colour = np.repeat(small, 3, axis=3) if small.shape[3] == 1 else small
     blocks = (_histogram(colour), _layout(colour), _gradients(colour.mean(axis=3)))

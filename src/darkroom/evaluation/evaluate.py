@@ -3,38 +3,33 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from darkroom.backend import keras
 from darkroom.data.dataset import Dataset
-from darkroom.data.leaks import find_leaks
+from darkroom.data.leaks import Leaks, find_leaks
+from darkroom.data.opening import open_dataset
 from darkroom.data.pixels import Images, load_images
-from darkroom.decision import Decision, decide
+from darkroom.data.prepared import pixel_rows
+from darkroom.decision import Decision
 from darkroom.disk import write_file
 from darkroom.errors import ArtifactError, DataError, nearest
-from darkroom.evaluation.evaluation import (
-    WITHOUT_LEAKS,
-    Evaluation,
-    EvaluationRecord,
-    open_evaluation,
-)
-from darkroom.evaluation.metrics import Metrics, measure
-from darkroom.evaluation.predict import predict_part
+from darkroom.evaluation.columns import read_columns
+from darkroom.evaluation.details import DETAILS, WITHOUT_LEAKS, Judged
+from darkroom.evaluation.evaluation import Evaluation, EvaluationRecord, open_evaluation
+from darkroom.evaluation.gates import check_metric, judge_problem
+from darkroom.evaluation.judging import Asked, judge_classes, judge_numbers
+from darkroom.evaluation.predict import Answerer
 from darkroom.evaluation.report import write_report
-from darkroom.intervals import Rate, wilson
-from darkroom.problem import Problem, Promise, judge
+from darkroom.evaluation.slices import Column
+from darkroom.problem import Problem
 from darkroom.records import to_json
-from darkroom.training.record import goodness
 from darkroom.training.run import Run, open_run
 from darkroom.workspace import Workspace
-
-if TYPE_CHECKING:
-    from jaxtyping import Float
-
 
 PARTS = ("test", "valid", "train")
 
@@ -44,18 +39,26 @@ def evaluate(
     *,
     part: str = "test",
     problem: Problem | None = None,
+    slices: Mapping[str, Column] | str | Path | None = None,
+    unknown: Sequence[Dataset | str | Path] = (),
     workspace: Workspace | None = None,
 ) -> Evaluation:
     """Measure a run on a part of its dataset, with error bars.
 
-    A look at the test part is counted in the ledger before anything is computed. When images of
-    the part stand in a part that training has seen, as copies or near-duplicates, everything is
-    measured twice: as it is, and without them; promises are held against the latter.
+    How probabilities become labels is fitted on the validation part first: temperature, and by
+    the Problem's costs and shares also thresholds and when to give no answer. A look at the test
+    part is counted in the ledger before anything is computed. When images of the part stand in a
+    part that training has seen, as copies or near-duplicates, everything is measured twice: as it
+    is, and without them; promises are held against the latter.
 
     Args:
         run: A run, its path or its name.
         part: `test`, `valid` or `train`.
-        problem: The numbers to reach; they are held against the intervals.
+        problem: The numbers to reach; they are held against the intervals. What errors and no
+            answers cost decides the thresholds.
+        slices: What to slice by on top of the usual: columns with a value per image in the order
+            of the part, or a CSV or Parquet file with a column `image` and any others.
+        unknown: Sources of images of no known class, to measure how many are taken for known.
         workspace: Where runs are found by name.
 
     Returns:
@@ -64,85 +67,93 @@ def evaluate(
 
     Raises:
         ArtifactError: The run is open, damaged, or has no weights.
-        DataError: The part is missing or unlabelled, the run predicts numbers, or the source is
-            gone or changed.
-        RecipeError: The problem names a class that does not exist.
+        DataError: The part is missing or unlabelled, a slice or a source of strangers does not
+            fit, or the run's source is gone or changed.
+        RecipeError: The problem names a class that does not exist, or a metric of another task.
     """
     run = run if isinstance(run, Run) else open_run(run, workspace=workspace)
     dataset, problem = run.dataset, problem or Problem()
     # Whatever can be refused is refused here, before a look is counted.
-    run.require_weights()
+    _refuse(run, part, problem)
+    dataset.verify_source()
+    images, leaks = load_images(dataset, part, run.record.preprocess), find_leaks(dataset, part)
+    table = dataset.part(part)
+    asked = Asked(
+        run=run,
+        part=part,
+        images=images,
+        leaked=table["image"].is_in(list(leaks.images)).to_numpy(),
+        problem=problem,
+        columns=_columns(slices, table),
+        strangers=dict(_stranger(run, source) for source in unknown),
+    )
+    looks = _count_look(run, dataset.fingerprint(part)) if part == "test" else 0
+    answerer = Answerer(run)
     if run.record.task == "regression":
-        raise DataError(
-            f"{run.name} predicts a number, and only classes can be evaluated so far: "
-            f"its mean absolute error on the validation part is {goodness(run.best)}",
-            hint="open_run(NAME).history has the error of every epoch",
-        )
+        decision, judged = Decision(task=run.record.task), judge_numbers(asked, answerer)
+    else:
+        decision, judged = judge_classes(asked, answerer)
+    return _store(asked, _record(asked, leaks, looks, decision, judged), judged)
+
+
+def _refuse(run: Run, part: str, problem: Problem) -> None:
+    run.require_weights()
+    check_metric(problem, run.record.task)
     problem.check_classes(run.record.classes)
     if part not in PARTS:
         raise DataError(
             f"the part {part!r} has no labels to measure against",
             hint=f"--part {nearest(part, PARTS).strip('`')}",
         )
-    dataset.verify_source()
-    images = load_images(dataset, part, run.record.preprocess)
-    leaks = find_leaks(dataset, part)
-    fingerprint = dataset.fingerprint(part)
-    looks = _count_look(run, fingerprint) if part == "test" else 0
-    probabilities = predict_part(run, part, images)
-    decision = Decision(task=run.record.task)
-    metrics = measure(probabilities, images.targets, run.record.classes, decision)
-    leaked = dataset.part(part).select(pl.col("image").is_in(list(leaks.images)).alias("leaked"))
-    fresh, honest = ~leaked["leaked"].to_numpy(), None
-    if leaks.images and fresh.any():
-        honest = measure(probabilities[fresh], images.targets[fresh], run.record.classes, decision)
-    record = EvaluationRecord(
+
+
+def _columns(
+    slices: Mapping[str, Column] | str | Path | None, table: pl.DataFrame
+) -> dict[str, Column]:
+    """Give what the user wants to slice by, a value for each image of the part."""
+    if slices is None:
+        return {}
+    if isinstance(slices, str | Path):
+        return read_columns(Path(slices), table["image"].to_list())
+    for name, values in slices.items():
+        if len(values) != len(table):
+            raise DataError(
+                f"the slice {name} has {len(values):,} values, the part {len(table):,} images",
+                hint="give a value for each image, in the order of dataset.part(part)",
+            )
+    return dict(slices)
+
+
+def _stranger(run: Run, source: Dataset | str | Path) -> tuple[str, Images]:
+    """Prepare images of no known class as the run's own were, whatever part they are in."""
+    dataset = source
+    if not isinstance(dataset, Dataset):
+        dataset = open_dataset(dataset, workspace=run.workspace)
+    pixels, rows = pixel_rows(dataset, dataset.index, run.record.preprocess)
+    nothing = np.zeros(len(rows), np.uint64)
+    targets = np.zeros((len(rows), len(run.record.classes)), np.float32)
+    return dataset.name, Images(pixels=pixels, rows=rows, targets=targets, identities=nothing)
+
+
+def _record(
+    asked: Asked, leaks: Leaks, looks: int, decision: Decision, judged: Judged
+) -> EvaluationRecord:
+    run, part = asked.run, asked.part
+    fresh = judged.without_leaks if leaks.images else judged.metrics
+    return EvaluationRecord(
         run=run.name,
-        dataset=dataset.name,
+        dataset=run.dataset.name,
         part=part,
-        part_fingerprint=fingerprint,
+        part_fingerprint=run.dataset.fingerprint(part),
         looks=looks,
         copies=len(leaks.copies),
         near_duplicates=len(leaks.near),
         task=run.record.task,
         classes=run.record.classes,
         decision=decision,
-        problem=problem,
-        promises=judge_problem(problem, honest if leaks.images else metrics),
+        problem=asked.problem,
+        promises=judge_problem(asked.problem, fresh),
         backend=keras.backend.backend(),
-    )
-    table = _predictions(dataset, images, probabilities, record).hstack(leaked)
-    return _store(run, record, (metrics, honest), table)
-
-
-def judge_problem(problem: Problem, metrics: Metrics | None) -> tuple[Promise, ...]:
-    """Hold every number of the Problem against what was measured.
-
-    Args:
-        problem: Its classes are checked already.
-        metrics: A rate that is not defined leaves its promise undecided; None: nothing is.
-    """
-    measured: dict[str, Rate] = {}
-    if metrics is not None:
-        measured = {f"recall of {each.name}": each.recall for each in metrics.classes}
-        measured |= {
-            "accuracy": metrics.accuracy,
-            "balanced-accuracy": metrics.balanced_accuracy,
-            "macro-f1": metrics.macro_f1,
-        }
-    wanted = {f"recall of {name}": floor for name, floor in problem.floors.items()}
-    if problem.goal is not None:
-        wanted = {problem.metric: problem.goal} | wanted
-    rates = [(name, floor, measured.get(name, wilson(0, 0))) for name, floor in wanted.items()]
-    return tuple(
-        judge(
-            name,
-            wanted=wanted,
-            measured=rate.value or 0.0,
-            low=rate.low or 0.0,
-            high=1.0 if rate.high is None else rate.high,
-        )
-        for name, wanted, rate in rates
     )
 
 
@@ -151,44 +162,20 @@ def _count_look(run: Run, fingerprint: str) -> int:
     return len(run.workspace.events("look", subject=fingerprint))
 
 
-def _predictions(
-    dataset: Dataset,
-    images: Images,
-    probabilities: Float[np.ndarray, "images classes"],
-    record: EvaluationRecord,
-) -> pl.DataFrame:
-    decided = decide(probabilities, record.decision)
-    names = np.array(record.classes, dtype=object)
-    truth = images.targets > 0.5
-    return pl.DataFrame(
-        {
-            "image": dataset.part(record.part)["image"],
-            "labels": [names[row].tolist() for row in truth],
-            "predicted": [names[row].tolist() for row in decided.chosen],
-            "correct": (truth == decided.chosen).all(axis=1),
-            "confidence": decided.probabilities.max(axis=1),
-            "probabilities": decided.probabilities.tolist(),
-        },
-        schema_overrides={
-            "labels": pl.List(pl.String),
-            "predicted": pl.List(pl.String),
-            "confidence": pl.Float32,
-            "probabilities": pl.List(pl.Float32),
-        },
-    )
-
-
-def _store(
-    run: Run,
-    record: EvaluationRecord,
-    measured: tuple[Metrics, Metrics | None],
-    predictions: pl.DataFrame,
-) -> Evaluation:
-    """Keep an evaluation: measured on all images, and without the leaked ones if there are any."""
-    workspace, (metrics, honest) = run.workspace, measured
+def _store(asked: Asked, record: EvaluationRecord, judged: Judged) -> Evaluation:
+    run = asked.run
+    workspace = run.workspace
     parents = (run.manifest.as_parent(), run.dataset.as_parent())
     parquet = io.BytesIO()
-    predictions.write_parquet(parquet)
+    judged.predictions.write_parquet(parquet)
+    files = {
+        "evaluation.json": to_json(record),
+        "metrics.json": to_json(judged.metrics),
+        DETAILS: to_json(judged.details),
+        "predictions.parquet": parquet.getvalue(),
+    }
+    if judged.without_leaks is not None:
+        files[WITHOUT_LEAKS] = to_json(judged.without_leaks)
     while True:
         name = workspace.next_name("evaluation", f"{run.name}-{record.part}")
         target = workspace.folder("evaluation") / name
@@ -196,12 +183,9 @@ def _store(
             with workspace.stage(
                 "evaluation", name, made_by="evaluate", parents=parents
             ) as staging:
-                write_file(staging / "evaluation.json", to_json(record))
-                write_file(staging / "metrics.json", to_json(metrics))
-                if honest is not None:
-                    write_file(staging / WITHOUT_LEAKS, to_json(honest))
-                write_file(staging / "predictions.parquet", parquet.getvalue())
-                write_report(staging / "report.html", name, run, record, measured, predictions)
+                for file, content in files.items():
+                    write_file(staging / file, content)
+                write_report(staging / "report.html", name, run, record, judged)
         except ArtifactError:
             if target.exists():
                 continue  # another process took the number in between

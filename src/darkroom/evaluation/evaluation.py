@@ -11,14 +11,16 @@ import msgspec
 import polars as pl
 
 from darkroom.decision import Decision, Task
+from darkroom.errors import DataError, nearest
+from darkroom.evaluation.details import DETAILS, WITHOUT_LEAKS, Details
+from darkroom.evaluation.looks import Look, pick
 from darkroom.evaluation.metrics import Metrics
+from darkroom.evaluation.regression import RegressionMetrics
 from darkroom.problem import Problem, Promise
 from darkroom.records import from_json
 from darkroom.storage import Manifest, verified
 from darkroom.training.run import Run
 from darkroom.workspace import Workspace
-
-WITHOUT_LEAKS = "metrics_without_leaks.json"
 
 
 class EvaluationRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -55,19 +57,58 @@ class Evaluation:
         self.workspace = Workspace(path.parent.parent)
         where = path / "evaluation.json"
         self.record = from_json(where.read_bytes(), EvaluationRecord, where=str(where))
-        measured = path / "metrics.json"
-        self.metrics = from_json(measured.read_bytes(), Metrics, where=str(measured))
+        self._measured_as: type[Metrics] | type[RegressionMetrics] = (
+            RegressionMetrics if self.record.task == "regression" else Metrics
+        )
+        self.measured = self._read("metrics.json")
+
+    def _read(self, file: str) -> Metrics | RegressionMetrics:
+        where = self.path / file
+        return from_json(where.read_bytes(), self._measured_as, where=str(where))
+
+    @property
+    def metrics(self) -> Metrics:
+        """Every rate, of an evaluation of classes.
+
+        Raises:
+            DataError: Numbers were predicted: see `errors`.
+        """
+        if isinstance(self.measured, Metrics):
+            return self.measured
+        raise DataError(f"{self.name} measured numbers, not classes", hint="evaluation.errors")
+
+    @property
+    def errors(self) -> RegressionMetrics:
+        """Every error, of an evaluation of numbers.
+
+        Raises:
+            DataError: Classes were predicted: see `metrics`.
+        """
+        if isinstance(self.measured, RegressionMetrics):
+            return self.measured
+        raise DataError(f"{self.name} measured classes, not numbers", hint="evaluation.metrics")
 
     @cached_property
-    def metrics_without_leaks(self) -> Metrics | None:
-        """The same metrics without the images that training has seen.
+    def measured_without_leaks(self) -> Metrics | RegressionMetrics | None:
+        """The same without the images that training has seen.
 
         None when there are no such images, or no others.
         """
-        measured = self.path / WITHOUT_LEAKS
-        if not measured.exists():
-            return None
-        return from_json(measured.read_bytes(), Metrics, where=str(measured))
+        return self._read(WITHOUT_LEAKS) if (self.path / WITHOUT_LEAKS).exists() else None
+
+    @property
+    def metrics_without_leaks(self) -> Metrics | None:
+        """The metrics without the images that training has seen; None as there."""
+        fresh = self.measured_without_leaks
+        return fresh if isinstance(fresh, Metrics) else None
+
+    @cached_property
+    def details(self) -> Details:
+        """Curves, calibration, costs, slices, baselines; empty in one of an older darkroom."""
+        where = self.path / DETAILS
+        if not where.exists():
+            return Details()
+        return from_json(where.read_bytes(), Details, where=str(where))
 
     @property
     def name(self) -> str:
@@ -83,11 +124,57 @@ class Evaluation:
     def predictions(self) -> pl.DataFrame:
         """One row per image.
 
-        Columns: `image`, `labels`, `predicted`, `correct`, `confidence`, `probabilities` in the
-        order of the classes, and `leaked`: whether training has seen the image or nearly it
-        (missing in evaluations from before leaks were looked for).
+        Columns: `image`, `labels`, `predicted` (empty where no answer was given), `correct`,
+        `confidence` and `probabilities` in the order of the classes (both after temperature),
+        `abstained`, and `leaked`: whether training has seen the image or nearly it. Where numbers
+        are predicted: `image`, `target`, `value`, `error` (value less target), `leaked`.
         """
         return pl.read_parquet(self.path / "predictions.parquet")
+
+    def looks(
+        self,
+        look: Look = "confident wrong",
+        *,
+        count: int = 12,
+        true: str | None = None,
+        predicted: str | None = None,
+    ) -> pl.DataFrame:
+        """Pick images to look at: rows of `predictions`.
+
+        Args:
+            look: `random right`, `random wrong`, `confident right`, `confident wrong` or
+                `most uncertain`.
+            count: At most.
+            true: Only images of this class.
+            predicted: Only images taken for this class.
+
+        Raises:
+            DataError: There is no such class or look, or numbers were predicted.
+        """
+        for name in filter(None, (true, predicted)):
+            if name not in self.record.classes:
+                raise DataError(
+                    f"{self.name} knows no class `{name}`",
+                    hint=f"did you mean {nearest(name, self.record.classes)}?",
+                )
+        return pick(self.predictions, look, count=count, true=true, predicted=predicted)
+
+    def export_failures(self, target: Path | str) -> Path:
+        """Write every wrong image to a new folder, with a table and a gallery.
+
+        Args:
+            target: A folder that does not exist yet.
+
+        Returns:
+            The folder: `TRUE/taken-for-PREDICTED/` with the files, `failures.csv`, `index.html`.
+
+        Raises:
+            DataError: An image changed since the dataset was opened, or numbers were predicted.
+            ArtifactError: The target exists already, or the disk is full or refuses.
+        """
+        from darkroom.evaluation.failures import export_failures  # which reads with this class
+
+        return export_failures(self, target)
 
     @cached_property
     def run(self) -> Run:
@@ -103,13 +190,13 @@ class Evaluation:
     def summary(self) -> str:
         """Say in one line how good the run is on this part."""
         looks = f" · look {self.record.looks} at this part" if self.record.looks else ""
-        corrected, honest = self.metrics_without_leaks, ""
-        if corrected:
-            honest = f" · without leaks {corrected.accuracy}"
+        fresh, honest = self.measured_without_leaks, ""
+        if fresh:
+            honest = f" · without leaks {fresh.headline()}"
         elif self.record.copies + self.record.near_duplicates:
             honest = " · all of them were seen before"
         return (
-            f"{self.record.part} {self.metrics.accuracy} · {self.metrics.images:,} images"
+            f"{self.record.part} {self.measured.headline()} · {self.measured.images:,} images"
             f"{honest}{looks}"
         )
 
@@ -117,14 +204,19 @@ class Evaluation:
         return f"Evaluation({self.name}: {self.summary()})"
 
     def _repr_html_(self) -> str:
+        title = (
+            f"<p><b>{html.escape(self.name)}</b> · {html.escape(self.summary())} · "
+            "95 % intervals</p>"
+        )
+        if isinstance(self.measured, RegressionMetrics):
+            return title
         rows = "".join(
             f"<tr><td>{html.escape(each.name)}</td><td>{each.images:,}</td>"
             f"<td>{each.recall}</td><td>{each.precision}</td></tr>"
-            for each in self.metrics.classes
+            for each in self.measured.classes
         )
         return (
-            f"<p><b>{html.escape(self.name)}</b> · {html.escape(self.summary())} · "
-            f"95 % intervals</p><table><tr><th>class</th><th>images</th><th>recall</th>"
+            f"{title}<table><tr><th>class</th><th>images</th><th>recall</th>"
             f"<th>precision</th></tr>{rows}</table>"
         )
 

@@ -6,20 +6,33 @@ from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 import numpy as np
-from sklearn import metrics as sklearn_metrics
 
-from darkroom.decision import Decision, decide
+from darkroom.decision import Decided, Decision, decide
 from darkroom.errors import DataError
-from darkroom.intervals import Rate, mean_of_rates, wilson
+from darkroom.evaluation.averages import average_f1, class_f1
+from darkroom.evaluation.curves import ClassAreas, measure_areas
+from darkroom.intervals import (
+    NOT_DEFINED,
+    Estimate,
+    Rate,
+    mean_interval,
+    mean_of_rates,
+    no_narrower,
+    wilson,
+)
+from darkroom.records import Document, Upgrade
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Float, Int
+    from jaxtyping import Bool, Float
 
-_DRAWS = 2000  # bootstrap resamples
+_TOP = (2, 3, 5)
 
 
 class ClassMetrics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How one class fared against all others."""
+    """How one class fared against all others.
+
+    Of a class that the part has no images of, only the false positive rate is defined.
+    """
 
     name: str
     images: int  # that truly belong to it
@@ -27,20 +40,53 @@ class ClassMetrics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     recall: Rate  # of its images, the share that was found
     false_positive_rate: Rate  # of the other images, the share taken for it
     false_negative_rate: Rate  # of its images, the share that was missed
+    f1: Rate = NOT_DEFINED  # harmonic mean of precision and recall
+    # At every threshold: how often one of its images is ranked above another; mean precision at
+    # the ranks of its images. Bootstrap, but never narrower than a formula's.
+    roc_area: Rate = NOT_DEFINED
+    average_precision: Rate = NOT_DEFINED
+
+
+class TopK(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How often the true class is among the most probable ones."""
+
+    k: int  # that many
+    rate: Rate
+
+
+def _with_intervals(document: Document) -> Document:
+    """Lift schema 1, whose loss had no interval; what it did not measure stays not defined."""
+    loss = {"loss": {"value": document["loss"]}} if "loss" in document else {}
+    return {**document, **loss}
 
 
 class Metrics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Every number of an evaluation."""
 
-    SCHEMA: ClassVar[int] = 1
+    SCHEMA: ClassVar[int] = 2
+    UPGRADES: ClassVar[dict[int, Upgrade]] = {1: _with_intervals}
 
     images: int
-    accuracy: Rate  # share of images whose labels are all right
+    accuracy: Rate  # share of images whose labels are all right; abstaining counts as wrong
+    answered: Rate = NOT_DEFINED  # share of images on which it does not abstain
+    accuracy_of_answered: Rate = NOT_DEFINED
+    top_k: tuple[TopK, ...] = ()  # single-label, for 2, 3 and 5 where there are more classes
     balanced_accuracy: Rate  # mean recall over the classes
-    macro_f1: Rate  # mean F1 over the classes; bootstrap, but never narrower than accuracy's
-    loss: float  # mean cross-entropy, natural logarithm
+    # Mean F1 over the classes of the part, by class and by image; bootstrap, but never narrower
+    # than accuracy's.
+    macro_f1: Rate
+    weighted_f1: Rate = NOT_DEFINED
+    roc_area: Rate = NOT_DEFINED  # mean over the classes of which it is defined
+    loss: Estimate  # mean cross-entropy, natural logarithm
+    # Mean squared distance from the truth: single-label summed over the classes, 0..2;
+    # multi-label averaged over them, 0..1.
+    brier: Estimate = Estimate(value=None)
     classes: tuple[ClassMetrics, ...]
     confusion: tuple[tuple[int, ...], ...]  # true x predicted; empty for multi-label
+
+    def headline(self) -> str:
+        """Say the first number to read, with its interval."""
+        return str(self.accuracy)
 
     def most_confused(self) -> tuple[str, str, int] | None:
         """Name the pair taken for each other most often: true, predicted, images."""
@@ -67,13 +113,47 @@ def measure(
         targets: Ones at each image's labels.
         classes: Names in the order of the columns.
         decision: How probabilities become labels. An image on which it abstains counts as
-            wrong; single-label confusion counts it at its most probable class.
+            wrong; single-label confusion counts it at the class it would have been taken for.
+            Top-k, areas, loss and Brier score ask for probabilities alone.
 
     Raises:
         DataError: The two tables differ in shape, are empty, or hold a NaN.
 
-    Source: the definitions are those of scikit-learn, which computes loss and F1.
+    Source: the definitions are those of scikit-learn. The Brier score: Brier 1950,
+    doi:10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2.
     """
+    _refuse_unmeasurable(probabilities, targets)
+    decided, truth = decide(probabilities, decision), targets > 0.5
+    answered = ~decided.abstained
+    right = (decided.chosen == truth).all(axis=1) & answered
+    accuracy = wilson(int(right.sum()), len(truth))
+    areas, f1 = measure_areas(decided.probabilities, truth), average_f1(truth, decided.chosen)
+    per_class = tuple(
+        _class_metrics(name, truth[:, column], decided.chosen[:, column], areas.classes[column])
+        for column, name in enumerate(classes)
+    )
+    is_single = decision.task == "single-label"
+    losses, distances = _losses(decided, truth, is_single=is_single)
+    return Metrics(
+        images=len(truth),
+        accuracy=accuracy,
+        answered=wilson(int(answered.sum()), len(truth)),
+        accuracy_of_answered=wilson(int(right.sum()), int(answered.sum())),
+        top_k=_top_k(decided.probabilities, truth) if is_single else (),
+        balanced_accuracy=mean_of_rates([each.recall for each in per_class]),
+        macro_f1=no_narrower(f1.macro, accuracy),
+        weighted_f1=no_narrower(f1.weighted, accuracy),
+        roc_area=areas.mean_roc,
+        loss=mean_interval(losses, least=0.0),
+        brier=mean_interval(distances, least=0.0),
+        classes=per_class,
+        confusion=_confusion(truth, probabilities, decision) if is_single else (),
+    )
+
+
+def _refuse_unmeasurable(
+    probabilities: Float[np.ndarray, "images classes"], targets: Float[np.ndarray, "images classes"]
+) -> None:
     if probabilities.shape != targets.shape or not len(targets):
         raise DataError(
             f"{probabilities.shape} probabilities do not belong to {targets.shape} targets",
@@ -84,107 +164,68 @@ def measure(
             f"{np.count_nonzero(~np.isfinite(probabilities)):,} probabilities are not numbers",
             hint="the training diverged; train again with --set optimizer.peak_lr=1e-3",
         )
-    decided = decide(probabilities, decision)
-    truth = targets > 0.5
-    per_class = tuple(
-        _class_metrics(name, truth[:, column], decided.chosen[:, column])
-        for column, name in enumerate(classes)
-    )
-    right = int((decided.chosen == truth).all(axis=1).sum())
-    counts = _confusion(truth, probabilities) if decision.task == "single-label" else None
-    return Metrics(
-        images=len(truth),
-        accuracy=wilson(right, len(truth)),
-        balanced_accuracy=mean_of_rates([each.recall for each in per_class]),
-        macro_f1=_no_narrower(_macro_f1(truth, decided.chosen), wilson(right, len(truth))),
-        loss=_loss(decided.probabilities, truth, decision),
-        classes=per_class,
-        confusion=() if counts is None else tuple(tuple(map(int, row)) for row in counts),
-    )
 
 
 def _class_metrics(
-    name: str, truth: Bool[np.ndarray, "images"], chosen: Bool[np.ndarray, "images"]
+    name: str,
+    truth: Bool[np.ndarray, "images"],
+    chosen: Bool[np.ndarray, "images"],
+    areas: ClassAreas,
 ) -> ClassMetrics:
     hits, false = int((truth & chosen).sum()), int((~truth & chosen).sum())
     own, others = int(truth.sum()), int((~truth).sum())
     return ClassMetrics(
         name=name,
         images=own,
-        precision=wilson(hits, hits + false),
+        # Without images of the class it could be nothing but 0, whatever the network is worth.
+        precision=wilson(hits, hits + false) if own else NOT_DEFINED,
         recall=wilson(hits, own),
         false_positive_rate=wilson(false, others),
         false_negative_rate=wilson(own - hits, own),
+        f1=class_f1(hits, false, own - hits) if own else NOT_DEFINED,
+        roc_area=areas.roc,
+        average_precision=areas.average_precision,
     )
 
 
 def _confusion(
-    truth: Bool[np.ndarray, "images classes"], probabilities: Float[np.ndarray, "images classes"]
-) -> Int[np.ndarray, "classes classes"]:
-    return np.asarray(
-        sklearn_metrics.confusion_matrix(
-            truth.argmax(axis=1), probabilities.argmax(axis=1), labels=range(truth.shape[1])
-        )
-    )
-
-
-def _loss(
-    probabilities: Float[np.ndarray, "images classes"],
     truth: Bool[np.ndarray, "images classes"],
+    probabilities: Float[np.ndarray, "images classes"],
     decision: Decision,
-) -> float:
-    exact = probabilities.astype(np.float64)
-    if decision.task == "multi-label":
-        columns = range(truth.shape[1])
-        return float(
-            np.mean(
-                [sklearn_metrics.log_loss(truth[:, c], exact[:, c], labels=[0, 1]) for c in columns]
-            )
-        )
-    exact /= exact.sum(axis=1, keepdims=True)
-    if exact.shape[1] == 1:
-        return 0.0
-    return float(
-        sklearn_metrics.log_loss(truth.argmax(axis=1), exact, labels=range(truth.shape[1]))
+) -> tuple[tuple[int, ...], ...]:
+    from sklearn.metrics import confusion_matrix  # a second to import
+
+    if truth.shape[1] == 1:
+        return ((len(truth),),)  # scikit-learn gives the same with a warning
+    answering = msgspec.structs.replace(decision, abstain_below=0.0)
+    taken = decide(probabilities, answering).chosen.argmax(axis=1)
+    counts = confusion_matrix(truth.argmax(axis=1), taken, labels=range(truth.shape[1]))
+    return tuple(tuple(map(int, row)) for row in counts)
+
+
+def _top_k(
+    probabilities: Float[np.ndarray, "images classes"], truth: Bool[np.ndarray, "images classes"]
+) -> tuple[TopK, ...]:
+    """Count the classes before the true one; of equally probable ones the first is, as chosen."""
+    classes = truth.shape[1]
+    true = truth.argmax(axis=1)[:, None]
+    own = np.take_along_axis(probabilities, true, axis=1)
+    tied_before = (probabilities == own) & (np.arange(classes) < true)
+    place = ((probabilities > own) | tied_before).sum(axis=1)
+    return tuple(
+        TopK(k=k, rate=wilson(int((place < k).sum()), len(truth))) for k in _TOP if k < classes
     )
 
 
-def _macro_f1(
-    truth: Bool[np.ndarray, "images classes"], chosen: Bool[np.ndarray, "images classes"]
-) -> Rate:
-    """Average F1 over the classes that occur, with a percentile bootstrap over images."""
-    occurs = (truth | chosen).any(axis=0)
-    if not occurs.any():
-        return Rate(value=None, low=None, high=None)
-    outcomes = np.concatenate([truth[:, occurs], chosen[:, occurs]], axis=1)
-    patterns, counts = np.unique(outcomes, axis=0, return_counts=True)
-    true, taken = np.split(patterns, 2, axis=1)
-    # Drawing how often each outcome occurs is drawing images, and much cheaper.
-    images = len(truth)
-    draws = np.random.default_rng(0).multinomial(images, counts / images, size=_DRAWS)
-    low, high = np.quantile(_mean_f1(draws, true, taken), [0.025, 0.975])
-    value = _mean_f1(counts[None, :], true, taken)[0]
-    return Rate(value=float(value), low=float(low), high=float(high))
-
-
-def _no_narrower(rate: Rate, than: Rate) -> Rate:
-    """Widen a bootstrap interval that collapses where nearly everything is right."""
-    known = (rate.value, rate.low, rate.high, than.value, than.low, than.high)
-    if any(number is None for number in known):
-        return rate
-    value, low, high, share, below, above = (number or 0.0 for number in known)
-    return Rate(
-        value=value,
-        low=max(min(low, value - (share - below)), 0.0),
-        high=min(max(high, value + (above - share)), 1.0),
-    )
-
-
-def _mean_f1(
-    counts: Int[np.ndarray, "draws outcomes"],
-    true: Bool[np.ndarray, "outcomes classes"],
-    taken: Bool[np.ndarray, "outcomes classes"],
-) -> Float[np.ndarray, "draws"]:
-    hits, either = counts @ (true & taken), counts @ (true.astype(np.int64) + taken)
-    shape = np.zeros(hits.shape)
-    return np.asarray(np.divide(2 * hits, either, out=shape, where=either > 0).mean(axis=1))
+def _losses(
+    decided: Decided, truth: Bool[np.ndarray, "images classes"], *, is_single: bool
+) -> tuple[Float[np.ndarray, "images"], Float[np.ndarray, "images"]]:
+    """Give the cross-entropy and the squared distance of each image, as scikit-learn's means."""
+    exact = decided.probabilities.astype(np.float64)
+    smallest = np.finfo(np.float64).eps  # of a probability whose logarithm is taken
+    if is_single:
+        exact /= exact.sum(axis=1, keepdims=True)
+        own = exact[np.arange(len(exact)), truth.argmax(axis=1)]
+        return np.abs(np.log(np.clip(own, smallest, 1.0))), ((exact - truth) ** 2).sum(axis=1)
+    of_truth = np.clip(np.where(truth, exact, 1 - exact), smallest, 1.0)
+    return np.abs(np.log(of_truth)).mean(axis=1), ((exact - truth) ** 2).mean(axis=1)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from darkroom.backend import keras
+from darkroom.errors import RecipeError
 from darkroom.training.batches import as_input
 from darkroom.training.checkpoint import (
     Position,
@@ -240,7 +241,7 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         """Save; and stop when somebody asked to."""
         began = time.monotonic()
         states = {
-            name: user.get_state()
+            name: _state_of(name, user)
             for name, user in _named(self._users)
             if hasattr(user, "get_state")
         }
@@ -254,9 +255,28 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
             raise self._asked.error()
 
 
+def _state_of(name: str, user: Any) -> Any:
+    """Ask a user's callback for its state, and refuse what a checkpoint could not give back."""
+    state = user.get_state()
+    try:
+        msgspec.json.encode(state)
+    except (TypeError, ValueError, OverflowError, RecursionError) as refused:
+        raise RecipeError(
+            f"the state of the callback {name} cannot be saved: {refused}",
+            hint="let its get_state give numbers, text, lists and dicts with text as keys",
+        ) from refused
+    return state
+
+
 def give_states_back(users: Sequence[keras.callbacks.Callback], states: Mapping[str, Any]) -> None:
-    """Give each of the user's callbacks the state that it had when the training was saved."""
+    """Give each of the user's callbacks the state that it had when the training was saved.
+
+    Raises:
+        RecipeError: One has a state that no checkpoint can hold; better now than after an epoch.
+    """
     for name, user in _named(users):
+        if hasattr(user, "get_state"):
+            _state_of(name, user)
         if name in states and hasattr(user, "set_state"):
             user.set_state(states[name])
 

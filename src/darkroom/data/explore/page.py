@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import functools
-import hashlib
-import json
 import shlex
 from collections.abc import Mapping
 
 import msgspec
 import numpy as np
-import vl_convert
 
 from darkroom.data.dataset import Dataset
 from darkroom.data.explore.contents import Group, describe_index
@@ -21,28 +16,12 @@ from darkroom.data.measures import measure_images
 from darkroom.data.showing import class_counts
 from darkroom.data.suspects import Suspect, Suspects
 from darkroom.data.wording import what_opens
-from darkroom.pages import fill_template
+from darkroom.pages import fill_template, page_script, script_data
 from darkroom.plots import Figure, class_balance, measure_histogram, size_map
 from darkroom.version import __version__
 from darkroom.wording import visible
 
 _SKIPPED = 100  # names listed per reason
-# What the page's script does: a figure becomes live where it has the room.
-# `ast` makes Vega interpret its expressions, so that the page need not allow `eval`.
-_ENLIVEN = """
-addEventListener("load", async () => {
-  const specs = JSON.parse(document.getElementById("figures").textContent);
-  for (const figure of document.querySelectorAll("figure[data-figure]")) {
-    const still = figure.querySelector("img");
-    if (still.naturalWidth > 1.3 * figure.clientWidth) continue;
-    const live = document.createElement("div");
-    const options = { ast: true, actions: false, renderer: "svg" };
-    await vegaEmbed(live, specs[figure.dataset.figure], options);
-    still.hidden = true;
-    figure.append(live);
-  }
-});
-"""
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,9 +43,7 @@ def render(page: Page) -> str:
     """Write the page as HTML."""
     dataset, record = page.dataset, page.dataset.record
     figures = _figures(page)
-    # What ends a script element must not stand in one, whatever a file is called.
-    specs = json.dumps([figure.spec for figure in figures.values()]).replace("<", "\\u003c")
-    script, digest = _script()
+    script, digest = page_script("figures.js")
     return fill_template(
         "explore.html.j2",
         page=page,
@@ -77,19 +54,12 @@ def render(page: Page) -> str:
         reasons=_skipped(dataset),
         figures=figures,
         order=list(figures),
-        specs=specs,
+        specs=script_data([figure.spec for figure in figures.values()]),
         script=script,
         script_digest=digest,
         fingerprint=dataset.fingerprint(),
         version=__version__,
     )
-
-
-@functools.cache
-def _script() -> tuple[str, str]:
-    """Give the page's one script, Vega with what calls it, and the digest that lets it run."""
-    script = str(vl_convert.javascript_bundle(_ENLIVEN))
-    return script, base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
 def _figures(page: Page) -> dict[str, Figure]:

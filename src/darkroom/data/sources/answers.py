@@ -19,6 +19,7 @@ from darkroom.errors import DataError, nearest
 _HANDFUL = 10  # with so few rows every image may well be of a class of its own
 _BETWEEN = "|"
 _SHOWN = 80  # characters of a label that is none
+_LARGEST = 3.4e38  # just below what float32 can hold
 
 
 class Answers(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,6 +139,8 @@ def _with_target(value: Any, part: Part | None, group: str | None) -> Place | st
         return "its target is not a number"
     if not math.isfinite(number):
         return "its target is not finite"
+    if abs(number) > _LARGEST:
+        return "its target is too large for float32, in which networks compute"
     return Place(part=part, target=number, group=group)
 
 
