@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import io
 
 import numpy as np
@@ -30,6 +32,7 @@ from darkroom.plots import (
     unknown_trade_off,
     value_histograms,
 )
+from darkroom.plots.live import live_script
 
 MOST_ROWS = 5_000  # Altair refuses more in one chart
 
@@ -254,8 +257,6 @@ def test_pictures_on_a_sheet_do_not_overlap_and_stay_inside():
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_small_image_is_enlarged_in_whole_pixels_and_not_distorted(channels):
-    import base64
-
     small = Picture(
         pixels=np.array([[[0] * channels, [255] * channels]], np.uint8), name="two pixels"
     )
@@ -361,3 +362,21 @@ def test_errors_of_many_images_are_drawn_from_a_sample_and_the_title_says_so():
 
 def test_errors_of_no_image_are_drawn():
     assert residuals(np.zeros(0), np.zeros(0)).png(scale=1)
+
+
+def test_vega_is_bundled_once_and_its_script_carries_the_digest_that_lets_it_run(tmp_path):
+    script, digest = live_script("figures.js", kept_in=tmp_path)
+    (kept,) = tmp_path.iterdir()
+    assert script.startswith(kept.read_text())
+    assert "data-figure" in script.removeprefix(kept.read_text())
+    assert digest == base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
+def test_what_is_kept_of_vega_is_used_and_made_again_where_it_is_damaged(tmp_path):
+    live_script(kept_in=tmp_path / "first")
+    (kept,) = (tmp_path / "first").iterdir()
+    for folder, content in (("second", b"kept"), ("third", b"\xff")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / kept.name).write_bytes(content)
+    assert live_script(kept_in=tmp_path / "second")[0] == "kept"
+    assert live_script(kept_in=tmp_path / "third")[0] == kept.read_text()

@@ -1,17 +1,13 @@
-"""What a page that opens offline is made of: a filled template, pictures, and one script."""
+"""What a page that opens offline is made of: a filled template, pictures, data for its script."""
 
 from __future__ import annotations
 
 import base64
-import functools
-import hashlib
 import io
 import json
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import jinja2
-import vl_convert
 
 from darkroom.wording import percent, visible
 
@@ -61,27 +57,6 @@ def image_uri(image: Image.Image, *, quality: int | None = None) -> str:
         return data_uri(buffer.getvalue(), "png")
     image.save(buffer, "JPEG", quality=quality)
     return data_uri(buffer.getvalue(), "jpeg")
-
-
-def page_script(*files: str) -> tuple[str, str]:
-    """Give a page's one script: Vega, and behind it what calls it.
-
-    Args:
-        files: Scripts in `templates/`; `figures.js` makes the page's figures live.
-
-    Returns:
-        The script, and the digest by which the page's policy lets it run and no other.
-    """
-    folder = resources.files("darkroom").joinpath("templates")
-    own = [folder.joinpath(file).read_text(encoding="utf-8") for file in files]
-    script = "\n".join([_vega(), *own])
-    return script, base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-
-
-@functools.cache
-def _vega() -> str:
-    """Bundle Vega, which is always the same and takes a second or two."""
-    return str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
 
 
 def script_data(value: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from types import SimpleNamespace
 
 import numpy as np
@@ -299,7 +300,7 @@ def test_a_leaning_is_told_only_when_it_is_certain(low, high, words):
 def test_targets_are_cut_into_quarters_that_hold_every_image_once():
     ranges = target_ranges(errors([0.0] * 30 + [3.0] * 10))
     assert sum(each.images for each in ranges) == 40
-    assert all(one.high <= other.low for one, other in zip(ranges, ranges[1:], strict=False))
+    assert all(one.high <= other.low for one, other in itertools.pairwise(ranges))
     assert [each.error for each in ranges] == [0, 0, 0, 3]
     trust = brief_of_numbers(
         record_of(task="regression"), numbers(), errors([0.0] * 30 + [3.0] * 10)

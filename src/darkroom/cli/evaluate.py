@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from darkroom.cli.options import as_json, settings
 from darkroom.cli.printing import print_json, print_path, say
+
+if TYPE_CHECKING:
+    from darkroom.evaluation.evaluation import Evaluation
 
 
 @click.command()
@@ -58,16 +61,7 @@ def evaluate(
     evaluation = darkroom.evaluate(path, part=part, problem=problem, **asked)
     promises = evaluation.record.promises
     if as_json:
-        print_json(
-            {
-                "path": evaluation.path,
-                "record": evaluation.record,
-                "metrics": evaluation.measured,
-                "metrics_without_leaks": evaluation.measured_without_leaks,
-                "details": evaluation.details,
-                "report": evaluation.report,
-            }
-        )
+        print_json(_document(evaluation))
     else:
         for words in tell_evaluation(evaluation):
             say(words)
@@ -77,3 +71,20 @@ def evaluate(
         print_path(evaluation.path)
     if promises:
         require_promises(promises, part=part)
+
+
+def _document(evaluation: Evaluation) -> dict[str, object]:
+    """Give every number of the report."""
+    run = evaluation.run
+    return {
+        "path": evaluation.path,
+        "record": evaluation.record,
+        "metrics": evaluation.measured,
+        "metrics_without_leaks": evaluation.measured_without_leaks,
+        "details": evaluation.details,
+        "run": run.record,
+        "history": run.history,
+        "learning_rates": run.rates().tolist() if run.record.images else [],
+        "lineage": evaluation.workspace.lineage(evaluation.path),
+        "report": evaluation.report,
+    }

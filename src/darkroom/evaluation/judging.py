@@ -89,7 +89,7 @@ def judge_classes(asked: Asked, answerer: Answerer) -> tuple[Decision, Judged]:
         fit=fit,
         curves=trace_curves(decided.probabilities, targets, classes),
         calibration=measure_calibration(answers, targets, decision),
-        coverage=trace_coverage(answers, targets, decision),
+        coverage=trace_coverage(answers, targets, decision, classes=classes, problem=asked.problem),
         costs=measure_costs(answers, targets, classes, decision, asked.problem),
         unknown=unknown,
         slices=slice_metrics(correct, _columns(asked)),

@@ -30,7 +30,7 @@ _FACTORS = 2.0 ** np.delete(np.arange(-12, 13) / 4, 12)
 # When labels may move a threshold. One standard error of gain is no guard, for the best of many
 # moves is nearly always that good: in simulations of 100 to 3,000 images (own), probabilities that
 # know nothing moved thresholds in 70 to 80 of 100 draws, honest ones in 20 to 100, and new images
-# then cost up to a third more. So the gain must be one that a search of all classes finds by chance
+# then cost up to half more. So the gain must be one that a search of all classes finds by chance
 # in 5 of 100 draws; neighbouring moves turn nearly the same images, and four a class count.
 _BY_CHANCE = 0.05
 _MOVES = 4

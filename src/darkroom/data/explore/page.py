@@ -16,8 +16,9 @@ from darkroom.data.measures import measure_images
 from darkroom.data.showing import class_counts
 from darkroom.data.suspects import Suspect, Suspects
 from darkroom.data.wording import what_opens
-from darkroom.pages import fill_template, page_script, script_data
+from darkroom.pages import fill_template, script_data
 from darkroom.plots import Figure, class_balance, measure_histogram, size_map
+from darkroom.plots.live import live_script
 from darkroom.version import __version__
 from darkroom.wording import visible
 
@@ -43,7 +44,7 @@ def render(page: Page) -> str:
     """Write the page as HTML."""
     dataset, record = page.dataset, page.dataset.record
     figures = _figures(page)
-    script, digest = page_script("figures.js")
+    script, digest = live_script("figures.js", kept_in=dataset.workspace.cache)
     return fill_template(
         "explore.html.j2",
         page=page,

@@ -12,7 +12,7 @@ from darkroom.evaluation.report.album import make_album
 from darkroom.evaluation.report.confusions import find_confusions, shown_cells
 from darkroom.evaluation.report.figures import draw_figures
 from darkroom.evaluation.report.page import Page, render
-from darkroom.pages import page_script
+from darkroom.plots.live import live_script
 
 if TYPE_CHECKING:
     from darkroom.evaluation.details import Judged
@@ -39,7 +39,9 @@ def write_report(path: Path, name: str, run: Run, record: EvaluationRecord, judg
     cells = shown_cells(confusions) if confusions else ()
     # Vega is bundled and figures are drawn beside the pictures: none of them holds Python up.
     with ThreadPoolExecutor(2) as pool:
-        script = pool.submit(page_script, "figures.js", "report/report.js")
+        script = pool.submit(
+            live_script, "figures.js", "report/report.js", kept_in=run.workspace.cache
+        )
         figures = draw_figures(run, record.decision, judged, pool)
         album = make_album(
             run.dataset, judged.predictions, {(cell.true, cell.taken): cell.key for cell in cells}
