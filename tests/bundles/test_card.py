@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from darkroom.bundles.card import escaped, write_card
+from darkroom.decision import Decision
 from darkroom.findings import Finding
 from darkroom.problem import ErrorCost, Problem, Questions
 
@@ -35,11 +36,25 @@ def test_nothing_that_was_typed_becomes_markup(bundle, run):
 
 
 def test_wishes_that_decide_nothing_are_shown(bundle, run):
-    cost = ErrorCost(true="<i>", predicted="box", cost=5)
-    problem = Problem(use="bulk", latency_ms=50, images_per_s=20.5, costs=(cost,))
+    problem = Problem(use="bulk", latency_ms=50, images_per_s=20.5)
     record = msgspec.structs.replace(bundle.record, problem=problem)
     card = write_card(record, run.record, "shapes", {"train": 1})
-    for words in ("use: bulk", "50 ms", "20.5 images/s", r"\<i\> taken for box costs 5"):
+    for words in ("use: bulk", "50 ms", "20.5 images/s"):
         assert words in card
     record = msgspec.structs.replace(bundle.record, problem=Problem())
     assert "ms for one image" not in write_card(record, run.record, "shapes", {"train": 1})
+
+
+def test_the_card_says_how_probabilities_become_an_answer(bundle, run):
+    decision = Decision(
+        task="single-label", temperature=1.5, thresholds=(0.1, 0.2, 0.2), abstain_below=0.4
+    )
+    problem = Problem(costs=(ErrorCost(true="<i>", predicted="box", cost=5),))
+    record = msgspec.structs.replace(bundle.record, decision=decision, problem=problem)
+    card = write_card(record, run.record, "shapes", {"train": 1})
+    for words in ("temperature of 1.5", "ball 0.1", "below 0.4", r"\<i\> taken for box was held"):
+        assert words in card
+    plain = msgspec.structs.replace(bundle.record, decision=Decision(task="single-label"))
+    card = write_card(plain, run.record, "shapes", {"train": 1})
+    assert "temperature" not in card
+    assert "thresholds" not in card
