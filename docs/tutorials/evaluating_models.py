@@ -236,13 +236,25 @@ picture_sheet(
 calibration = evaluation.details.calibration
 print(f"temperature {calibration.temperature:.2f}")
 print(f"gap before {calibration.gap_before}, after {calibration.gap}")
-reliability_diagram(calibration)
+
+
+def groups(bins):
+    return [(each.confidence, each.accuracy) for each in bins]
+
+
+reliability_diagram(groups(calibration.bins), groups(calibration.bins_before))
 
 # %% [markdown]
 # Whoever may leave the doubtful images to a person answers fewer, and is right more often.
 
 # %%
-coverage_curve(evaluation.details.coverage)
+coverage_curve(
+    [
+        (point.threshold, point.answered, point.accuracy)
+        for point in evaluation.details.coverage
+        if point.accuracy is not None
+    ]
+)
 
 # %% [markdown]
 # ## Where is it weak?
