@@ -16,6 +16,7 @@ from benchmarks import (
     start_up,
     time_to_accuracy,
     train_against_keras,
+    tune,
 )
 
 
@@ -33,6 +34,7 @@ def main() -> None:
         calibration,
         judging,
         time_to_accuracy,
+        tune,
         decode,  # last: it keeps its process on one core
     ):
         benchmark.main()

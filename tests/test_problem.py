@@ -243,6 +243,7 @@ def test_the_template_changes_nothing_until_a_line_is_uncommented():
         "problem": {"questions": {}},
         "data": {},
         "recipe": {"optimizer": {}, "augment": {}, "transfer": {}},
+        "tune": {},
     }
 
 

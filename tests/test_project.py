@@ -14,6 +14,7 @@ from darkroom.project import (
     split_project_data,
 )
 from darkroom.training.recipe import Augment, Optimizer, Recipe
+from darkroom.training.space import Range, read_space
 from tests.making import CLASSES, draw_folder
 
 WRITTEN = """
@@ -67,6 +68,22 @@ def test_the_three_tables_are_read(folder):
 )
 def test_a_setting_is_laid_over_its_table(setting, changed, tmp_path):
     assert read_project(settings=[setting], folder=tmp_path) == Project(**changed)
+
+
+def test_the_space_of_a_search_is_read_beside_the_recipe(folder):
+    assert read_project(folder=folder).tune == {}
+    path = folder / PROJECT_FILE
+    path.write_text(path.read_text("utf-8") + "\n[tune]\nbatch_size = [32, 64]\n", "utf-8")
+    project = read_project(folder=folder)
+    assert project.tune == {"batch_size": [32, 64]}
+    assert project.recipe.epochs == 3
+
+
+def test_a_dotted_name_in_the_space_may_lack_its_quotes(tmp_path):
+    for name in ("optimizer.peak_lr", '"optimizer.peak_lr"'):
+        (tmp_path / PROJECT_FILE).write_text(f"[tune]\n{name} = {{ low = 1e-3, high = 1e-1 }}\n")
+        space = read_space(read_project(folder=tmp_path).tune)
+        assert space == {"optimizer.peak_lr": Range(low=1e-3, high=1e-1)}
 
 
 def test_what_is_typed_counts_more_than_what_is_written(folder):

@@ -63,8 +63,14 @@ from darkroom.training.record import list_runs as list_runs
 from darkroom.training.resume import resume as resume
 from darkroom.training.run import Run as Run
 from darkroom.training.run import open_run as open_run
+from darkroom.training.space import Range as Range
+from darkroom.training.studies import Study as Study
+from darkroom.training.study import study as study
 from darkroom.training.train import train as train
 from darkroom.training.trial import CurriculumTrial as CurriculumTrial
 from darkroom.training.trial import try_curriculum as try_curriculum
+from darkroom.training.tune import tune as tune
+from darkroom.training.tuning import Search as Search
+from darkroom.training.tuning import Tuning as Tuning
 from darkroom.version import __version__ as __version__
 from darkroom.workspace import Workspace as Workspace

@@ -52,7 +52,13 @@ class ServiceError(DarkroomError):
     """A machine, server or engine could not be reached or refused."""
 
 
-_SETS = {"jax": "gpu", "openvino": "openvino", "torch": None}
+_SETS = {
+    "jax": "gpu",
+    "openvino": "openvino",
+    "optuna": "tune",
+    "sqlalchemy": "tune",
+    "torch": None,
+}
 
 
 def missing_extra(missing: ModuleNotFoundError, what: str) -> MissingExtra:

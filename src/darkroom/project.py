@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import msgspec
 
@@ -43,13 +43,14 @@ class DataSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class Project(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The three tables of `darkroom.toml`."""
+    """The four tables of `darkroom.toml`."""
 
     SCHEMA: ClassVar[int] = 1
 
     problem: Problem = Problem()
     data: DataSettings = DataSettings()
     recipe: Recipe = Recipe()
+    tune: dict[str, Any] = {}  # what a search may vary, by the name of a setting; see `read_space`
 
 
 def read_project(
@@ -92,6 +93,7 @@ def read_project(
         problem=with_overrides(project.problem, typed["problem"], table="problem."),
         data=with_overrides(data, typed["data"], table="data."),
         recipe=with_overrides(project.recipe, typed["recipe"]),
+        tune=project.tune,
     )
     _refuse_unread(typed, tables)
     return project

@@ -28,6 +28,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "resume": ("resume", "training.resume", "resume"),
     "find-lr": ("find_lr", "training.find_rate", "find_learning_rate"),
     "curriculum": ("curriculum", "training.trial", "try_curriculum"),
+    "study": ("study", "training.study", "study"),
+    "tune": ("tune", "training.tune", "tune"),
     "evaluate": ("evaluate", "evaluation.evaluate", "evaluate"),
     "failures": ("failures", "evaluation.failures", "export_failures"),
     "compare": ("compare", "evaluation.compare", "compare"),
