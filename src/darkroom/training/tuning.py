@@ -48,7 +48,7 @@ class SearchPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     dataset: str  # its id
     recipe: Recipe  # the starting one, with its epochs settled
     space: dict[str, Range | tuple[Choice, ...]]
-    start: dict[str, Choice] | None  # the starting recipe as a point; None: not in the space
+    start: dict[str, Choice] | None = None  # the starting recipe as a point; None: not in it
     measure: Measure  # of the validation part: a share, or the mean absolute error of a number
     epochs: int  # of the starting recipe
     pruning: Pruning
