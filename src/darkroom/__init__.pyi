@@ -41,8 +41,11 @@ from darkroom.evaluation.comparison import Comparison as Comparison
 from darkroom.evaluation.evaluate import evaluate as evaluate
 from darkroom.evaluation.evaluation import Evaluation as Evaluation
 from darkroom.evaluation.evaluation import open_evaluation as open_evaluation
+from darkroom.evaluation.explain.explained import Effort as Effort
+from darkroom.evaluation.explain.explanations import Explanations as Explanations
 from darkroom.evaluation.leaderboard import Leaderboard as Leaderboard
 from darkroom.evaluation.leaderboard import compare_many as compare_many
+from darkroom.explaining import explain as explain
 from darkroom.findings import Finding as Finding
 from darkroom.first_minute import quickstart as quickstart
 from darkroom.models.architecture import Architecture as Architecture

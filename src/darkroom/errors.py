@@ -54,8 +54,12 @@ class ServiceError(DarkroomError):
 
 _SETS = {
     "jax": "gpu",
+    "lime": "explain",
+    "numba": "explain",
     "openvino": "openvino",
     "optuna": "tune",
+    "shap": "explain",
+    "skimage": "explain",
     "sqlalchemy": "tune",
     "torch": None,
 }

@@ -23,7 +23,7 @@ from darkroom.decision import decide
 from darkroom.errors import ArtifactError, DataError
 
 if TYPE_CHECKING:
-    from jaxtyping import UInt8
+    from jaxtyping import Float, UInt8
 
 GOLDEN_PIXELS = "golden/pixels.npy"
 _BATCH = 64
@@ -88,9 +88,14 @@ class Predictor:
         self, pixels: UInt8[np.ndarray, "images height width channels"]
     ) -> list[Prediction]:
         """Answer for images that are already prepared."""
-        answers = self._runtime.answer(scale_pixels(pixels, self._record.preprocess))
-        decided = decide(answers, self._record.decision)
+        decided = decide(self.answer_pixels(pixels), self._record.decision)
         return to_predictions(decided, self._record.classes, self._record.task)
+
+    def answer_pixels(
+        self, pixels: UInt8[np.ndarray, "images height width channels"]
+    ) -> Float[np.ndarray, "images classes"]:
+        """Give what the network answers for images that are already prepared, undecided."""
+        return self._runtime.answer(scale_pixels(pixels, self._record.preprocess))
 
     def _prepare(
         self, image: str | Path | bytes

@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "evaluate": ("evaluate", "evaluation.evaluate", "evaluate"),
     "failures": ("failures", "evaluation.failures", "export_failures"),
     "compare": ("compare", "evaluation.compare", "compare"),
+    "explain": ("explain", "explaining", "explain"),
     "pack": ("pack", "bundles.pack", "pack"),
     "predict": ("predict", "bundles.predictor", "predict"),
     "runs": ("listing", "training.record", "list_runs"),

@@ -1,0 +1,129 @@
+"""What an explanation is worth: deletion, insertion, and what random weights would have drawn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from darkroom.evaluation.explain.heat import CELLS, cell_means, grid, shown_where
+from darkroom.evaluation.explain.redrawn import Redrawn
+from darkroom.evaluation.explain.subject import Known, Subject
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int, UInt8
+
+    from darkroom.evaluation.explain.heat import Heat
+
+    Order = Int[np.ndarray, "orders cells"]
+    Image = UInt8[np.ndarray, "height width channels"]
+
+RANDOM_ORDERS = 19  # to beat all of them by chance happens once in 20 times
+REDRAWS = 9  # networks with random weights that the answers are held against
+_LIMIT = 3.0533  # the quantile of 99 % of Student's t with 8 degrees, times the root of 1 + 1/9
+
+
+class Curves(msgspec.Struct, frozen=True, kw_only=True):
+    """What happens to a class's probability as cells go and come in some orders."""
+
+    deletion: Float[np.ndarray, "orders"]  # mean probability while they go, the first first
+    insertion: Float[np.ndarray, "orders"]  # ... while they come
+
+    @property
+    def gain(self) -> Float[np.ndarray, "orders"]:
+        """How much sooner the cells of an order bring the class than take it, -1..1."""
+        return np.asarray(self.insertion - self.deletion)
+
+
+class Learned(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whether the answers are better than those of random weights."""
+
+    images: int  # whose labels are known
+    own: float  # mean probability of the true labels, 0..1
+    redrawn: tuple[float, ...]  # the same with random weights, one for each draw
+    limit: float  # where 99 % of such draws lie below
+
+    @property
+    def is_more(self) -> bool:
+        """Whether random weights hardly ever answer as well."""
+        return self.own > self.limit
+
+
+def curves(subject: Subject, image: Image, one: int, orders: Order) -> Curves:
+    """Take an image's cells away, and put them back, in some orders.
+
+    A cell that is away has the mean colour of the image.
+
+    Args:
+        subject: Answers.
+        image: Prepared.
+        one: The class whose probability is followed.
+        orders: Each names every cell once, the first to go and to come first.
+
+    Source: deletion and insertion, Petsiuk et al. 2018, arXiv:1806.07421.
+    """
+    cells = orders.shape[1]
+    steps = _steps(cells)
+    place = np.argsort(orders, axis=1)[:, None, :]
+    going, coming = place >= steps[:, None], place < steps[:, None]
+    kept = np.stack([going, coming]).reshape(-1, cells)
+    shown = shown_where(image, kept, grid(image.shape[:2], CELLS))
+    probabilities = subject.answer(shown)[:, one].astype(np.float64)
+    means = np.trapezoid(probabilities.reshape(2, len(orders), -1), steps / cells, axis=2)
+    return Curves(deletion=means[0], insertion=means[1])
+
+
+def _steps(cells: int) -> Int[np.ndarray, "steps"]:
+    """Say after how many cells to look: twice as many each time, for the first ones matter most."""
+    doubled = 2 ** np.arange(int(np.log2(cells)) + 1)
+    return np.unique([0, *doubled, cells])
+
+
+def random_orders(cells: int, seed: int) -> Order:
+    """Draw the orders that a heat map's has to beat."""
+    rng = np.random.default_rng(seed)
+    return np.stack([rng.permutation(cells) for _ in range(RANDOM_ORDERS)])
+
+
+def order_of(heat: Heat, seed: int) -> Order:
+    """Put the cells of each map in order, the hottest first; equal ones at random."""
+    means = cell_means(heat)
+    shuffled = np.random.default_rng(seed).permutation(means.shape[1])
+    return np.asarray(shuffled[np.argsort(-means[:, shuffled], axis=1, kind="stable")])
+
+
+def likeness(one: Heat, other: Heat) -> Float[np.ndarray, "images"]:
+    """Give the rank correlation of two maps of each image over their cells, -1..1.
+
+    Where one of them is the same everywhere it is 0.
+    """
+    from scipy.stats import rankdata
+
+    ranks = [rankdata(cell_means(heat), axis=1) for heat in (one, other)]
+    left, right = (each - each.mean(axis=1, keepdims=True) for each in ranks)
+    size = np.sqrt((left**2).sum(axis=1) * (right**2).sum(axis=1))
+    both = (left * right).sum(axis=1)
+    return np.asarray(np.divide(both, size, out=np.zeros_like(both), where=size > 0))
+
+
+def hold_against_random_weights(subject: Subject, redrawn: Redrawn, known: Known) -> Learned:
+    """Compare the probabilities of true labels with those that random weights give them.
+
+    Args:
+        subject: Whose answers are in question.
+        redrawn: The same network with random weights.
+        known: Images that no training has seen.
+    """
+
+    def hits(answering: Subject) -> float:
+        share = known.targets / np.maximum(known.targets.sum(axis=1, keepdims=True), 1)
+        return float((answering.answer(known.pixels) * share).sum(axis=1).mean())
+
+    drawn = tuple(hits(redrawn.subject(number)) for number in range(REDRAWS))
+    return Learned(
+        images=len(known.pixels),
+        own=hits(subject),
+        redrawn=drawn,
+        limit=float(np.mean(drawn) + _LIMIT * np.std(drawn, ddof=1)),
+    )
