@@ -33,7 +33,7 @@ def red_network() -> keras.Model:
     kernel = np.array([[1, -1], [-0.5, 0.5], [-0.5, 0.5]], np.float32).reshape(1, 1, 3, 2)
     network.get_layer("redness").set_weights([kernel, np.zeros(2, np.float32)])
     weights = np.array([[0, 200], [0, -20]], np.float32)
-    network.get_layer("logits").set_weights([weights, np.array([2, 0], np.float32)])
+    network.get_layer("logits").set_weights([weights, np.array([5, 0], np.float32)])
     return network
 
 

@@ -61,12 +61,13 @@ class Method(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def blanked(pixels: Pixels) -> Pixels:
-    """Give what stands where something was taken away: each image's own mean colour.
+    """Give what stands where something was taken away: each image's own median colour.
 
-    Black would be a statement in itself, and a blurred image still shows large patches of colour.
+    Black would be a statement in itself, a blurred image still shows large patches of colour, and
+    the mean is tinged by what was taken away.
     """
-    means = pixels.mean(axis=(1, 2), keepdims=True)
-    return np.broadcast_to(np.rint(means).astype(np.uint8), pixels.shape)
+    middle = np.median(pixels, axis=(1, 2), keepdims=True)
+    return np.broadcast_to(middle.astype(np.uint8), pixels.shape)
 
 
 def grid(size: Sequence[int], cells: int) -> Int[np.ndarray, "height width"]:
@@ -97,7 +98,7 @@ def shown_where(
 
     Args:
         image: Prepared.
-        kept: The cells to show; the others have the image's mean colour.
+        kept: The cells to show; the others have the image's median colour.
         number: Of the cell that each pixel lies in.
     """
     return np.where(kept[:, number][..., None], image, blanked(image[None])[0])

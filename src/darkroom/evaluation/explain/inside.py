@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     Inputs = Float[np.ndarray, "images height width channels"]
     Maps = Float[np.ndarray, "images rows columns maps"]
 
-_NUMBERS = 400_000  # of a batch: a slope needs all that lies between input and answer in memory
+# Of a batch: a slope needs all that lies between input and answer in memory.
+_NUMBERS, _LARGEST = 800_000, 64
 _PASSING = (  # what changes no map but its size, or nothing at all
     keras.layers.MaxPooling2D,
     keras.layers.AveragePooling2D,
@@ -42,7 +44,7 @@ class Inside:
     ) -> None:
         self.network, self.architecture, self.preprocess = network, architecture, preprocess
         size = preprocess.height * preprocess.width * preprocess.channels
-        self._batch = max(min(_NUMBERS // size, 32), 2)
+        self._batch = 2 ** int(math.log2(max(min(_NUMBERS // size, _LARGEST), 2)))
 
     def answer(
         self, pixels: UInt8[np.ndarray, "images height width channels"]
@@ -100,13 +102,12 @@ class Inside:
         raise AssertionError("an image is a map too")
 
     def _in_batches(self, of: Callable[..., np.ndarray], *columns: np.ndarray) -> np.ndarray:
-        """Call a function for batches of one size: another size would be compiled anew."""
+        """Call a function for batches of few sizes, powers of two: each is compiled anew."""
         done = []
         for start in range(0, len(columns[0]), self._batch):
             some = [column[start : start + self._batch] for column in columns]
             count = len(some[0])
-            filled = [
-                np.concatenate([each, each[:1].repeat(self._batch - count, 0)]) for each in some
-            ]
+            missing = 2 ** math.ceil(math.log2(count)) - count
+            filled = [np.concatenate([each, each[:1].repeat(missing, 0)]) for each in some]
             done.append(np.asarray(of(*filled))[:count])
         return np.concatenate(done)

@@ -20,7 +20,7 @@ INSIDES = ("kernels", "feature-maps")
 _KERNELS = 64  # on the sheet, the strongest first
 _MAPS = 8  # of each layer, the most active first
 _LAYERS = 3  # the first convolution, the last, and the one halfway
-_BETWEEN, _GROUND = 1, 128  # pixels between tiles, and their grey
+_BETWEEN, _GROUND = 1, 255  # pixels between tiles, and their grey
 
 
 class FeatureMaps(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""Integrated gradients: what each pixel adds on the way from the mean colour to the image."""
+"""Integrated gradients: what each pixel adds on the way from the median colour to the image."""
 
 from __future__ import annotations
 
@@ -33,6 +33,6 @@ INTEGRATED_GRADIENTS = Method(
     needs="slopes",
     answers=24,
     fewest=2,
-    says="what each pixel adds on the way from the mean colour to the image; sums to the score",
+    says="what each pixel adds on the way from the median colour to the image; sums to the score",
     source="Sundararajan et al. 2017, arXiv:1703.01365",
 )

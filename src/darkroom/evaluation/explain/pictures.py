@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 _SIDE_PX = 256  # the longer one
 _PIXEL_ART_PX = 64  # what is no larger is enlarged in whole pixels
 _FOR, _AGAINST = (255, 106, 0), (0, 110, 255)  # told apart by the colour blind too
-_FAINTEST, _GREYED = 0.85, 0.6  # the share of colour at full heat, and of grey beneath it
+_FULL, _GREYED = 0.85, 0.6  # the share of colour at full heat, and of grey beneath it
+_FULL_AT = 0.99  # the share of pixels that are fainter: one hot pixel must not pale all others
 _DOUBT = (200, 24, 24)
 _FRAME_PX, _BAND_PX = 7, 30
 DOUBTED = "not trustworthy"
@@ -47,9 +48,10 @@ def heated(
     grey = np.asarray(image.convert("L").convert("RGB"), np.float32)
     ground = _GREYED * grey + (1 - _GREYED) * np.asarray(image, np.float32)
     spread = Image.fromarray(heat.astype(np.float32)).resize(image.size, Image.Resampling.BILINEAR)
-    strength = np.asarray(spread)[..., None]
+    full = max(float(np.quantile(np.abs(heat), _FULL_AT)), 1e-6)
+    strength = np.clip(np.asarray(spread)[..., None] / full, -1, 1)
     colour = np.where(strength > 0, _FOR, _AGAINST)
-    share = _FAINTEST * np.sqrt(np.abs(strength)) * np.abs(strength) ** 0.25
+    share = _FULL * np.abs(strength)
     mixed = Image.fromarray(np.rint(ground + share * (colour - ground)).astype(np.uint8))
     return mixed if is_trustworthy else _marked(mixed)
 

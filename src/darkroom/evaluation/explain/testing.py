@@ -53,7 +53,7 @@ class Learned(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 def curves(subject: Subject, image: Image, one: int, orders: Order) -> Curves:
     """Take an image's cells away, and put them back, in some orders.
 
-    A cell that is away has the mean colour of the image.
+    A cell that is away has the median colour of the image.
 
     Args:
         subject: Answers.
