@@ -22,9 +22,10 @@ from darkroom.evaluation.explain.choosing import (
 )
 from darkroom.evaluation.explain.explained import Effort
 from darkroom.evaluation.explain.explanations import Explanations
+from darkroom.evaluation.explain.gallery import Asking
 from darkroom.evaluation.explain.methods import choose_methods
 from darkroom.evaluation.explain.subject import Subject, refuse_numbers, run_subject
-from darkroom.evaluation.explain.write import Asking, write_explanations
+from darkroom.evaluation.explain.write import write_explanations
 from darkroom.storage import read_manifest
 from darkroom.training.run import Run, open_run
 from darkroom.workspace import Workspace
