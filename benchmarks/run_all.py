@@ -8,6 +8,7 @@ from benchmarks import (
     checkpoint_cost,
     decode,
     dogs_and_cats,
+    explanations,
     interval_coverage,
     judging,
     near_duplicates,
@@ -33,6 +34,7 @@ def main() -> None:
         interval_coverage,
         calibration,
         judging,
+        explanations,
         time_to_accuracy,
         tune,
         decode,  # last: it keeps its process on one core

@@ -117,7 +117,8 @@ class _Work:
 
     def answers(self, methods: Sequence[Method]) -> float:
         """Guess how many answers all of it takes."""
-        return self._setup() + len(self._pixels) * sum(self._of_one(each) for each in methods)
+        of_one = sum(self._of_one(each) for each in methods) + RANDOM_ORDERS * _OF_AN_ORDER
+        return self._setup() + len(self._pixels) * of_one
 
     def pieces(self, methods: Sequence[Method]) -> Iterator[tuple[Maps | None, float]]:
         """Give the maps of some images at a time, and the answers that they took."""
@@ -134,13 +135,13 @@ class _Work:
                 if time.monotonic() > self._until:
                     return
                 chosen = slice(start, start + some)
-                spent = self._of_one(method) * len(self._pixels[chosen])
+                orders = 0 if start in self._drawn else RANDOM_ORDERS * _OF_AN_ORDER
+                spent = (self._of_one(method) + orders) * len(self._pixels[chosen])
                 yield self._explain(method, chosen), spent
 
     def _setup(self) -> float:
         known = self._subject.known
-        labelled = len(known.pixels) if known is not None and self._subject.inside else 0
-        return RANDOM_ORDERS * _OF_AN_ORDER * len(self._pixels) + (REDRAWS + 1) * labelled
+        return (REDRAWS + 1) * len(known.pixels) if known and self._subject.inside else 0
 
     def _of_one(self, method: Method) -> float:
         asked = spends(method, self._effort.answers, self._effort.seed)

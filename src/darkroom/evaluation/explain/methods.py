@@ -73,12 +73,13 @@ def _refuse(subject: Subject, name: str) -> None:
     if name not in METHODS and name not in INSIDES:
         raise RecipeError(
             f"there is no method `{name}`",
-            hint=f"--method {nearest(name, [*METHODS, *INSIDES])}",
+            hint=f"did you mean {nearest(name, [*METHODS, *INSIDES])}?",
         )
     why = _why_not(subject, METHODS[name].needs if name in METHODS else "maps")
     if why:
         working = [each.name for each in METHODS.values() if not _why_not(subject, each.needs)]
-        raise RecipeError(f"{name} {why}", hint=f"--method {nearest('', working)}")
+        hint = f"--method {working[0]}, or one of {', '.join(working[1:])}"
+        raise RecipeError(f"{name} {why}", hint=hint)
     package = METHODS[name].package if name in METHODS else None
     if package and find_spec(package) is None:
         gone = ModuleNotFoundError(f"No module named {package!r}", name=package)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 RANDOM_ORDERS = 19  # to beat all of them by chance happens once in 20 times
 REDRAWS = 9  # networks with random weights that the answers are held against
-_LIMIT = 3.0533  # the quantile of 99 % of Student's t with 8 degrees, times the root of 1 + 1/9
+_LIMIT = 4.7443  # the quantile of 99.9 % of Student's t with 8 degrees, times the root of 1 + 1/9
 
 
 class Curves(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,7 +42,7 @@ class Learned(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     images: int  # whose labels are known
     own: float  # mean probability of the true labels, 0..1
     redrawn: tuple[float, ...]  # the same with random weights, one for each draw
-    limit: float  # where 99 % of such draws lie below
+    limit: float  # where 99.9 % of such draws lie below
 
     @property
     def is_more(self) -> bool:
