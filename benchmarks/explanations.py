@@ -26,9 +26,9 @@ from darkroom.evaluation.explain.subject import Subject, run_subject
 from darkroom.intervals import wilson
 
 SEEDS = (0, 1, 2)  # of trained networks
-IMAGES, OF_SLOW = 120, 40  # per trained network, and for methods that take hundreds of answers
-OF_CONTROLS = 400
-RANDOM_NETWORKS, OF_RANDOM = 40, 4  # networks that know nothing, and images for each
+IMAGES, OF_SLOW = 100, 40  # per trained network, and for methods that take hundreds of answers
+OF_CONTROLS = 300
+RANDOM_NETWORKS, OF_RANDOM = 40, 3  # networks that know nothing, and images for each
 TIMED, TIMES = 512, 15
 DRAWN = np.random.default_rng(0)  # what the senseless method draws, anew at each call
 

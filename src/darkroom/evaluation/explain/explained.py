@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from darkroom.evaluation.explain.heat import Heat, Pixels
 
 _AT_ONCE, _ANSWERS_AT_ONCE = 32, 512  # images, and answers for them, from look to look at the clock
-_OF_AN_ORDER = 16  # answers that a deletion and an insertion take, about
+_OF_AN_ORDER = 24  # answers that a deletion and an insertion take, about
 # A coarse map is like another one by chance: where a method is quick, many are drawn.
-_FEWEST_REDRAWN, _ANSWERS_REDRAWN = 3, 500
+_FEWEST_REDRAWN, _ANSWERS_REDRAWN = 3, 100
 
 
 class Effort(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     Inputs = Float[np.ndarray, "images height width channels"]
     Maps = Float[np.ndarray, "images rows columns maps"]
 
-# Of a batch: a slope needs all that lies between input and answer in memory.
-_NUMBERS, _LARGEST = 800_000, 64
+# Numbers in a batch: for a slope all that lies between input and answer has to be kept.
+_FOR_SLOPES, _FOR_ANSWERS = 800_000, 2_500_000
+_LARGEST = 128  # images
 _PASSING = (  # what changes no map but its size, or nothing at all
     keras.layers.MaxPooling2D,
     keras.layers.AveragePooling2D,
@@ -43,14 +44,14 @@ class Inside:
         self, network: keras.Model, architecture: Architecture, preprocess: Preprocess
     ) -> None:
         self.network, self.architecture, self.preprocess = network, architecture, preprocess
-        size = preprocess.height * preprocess.width * preprocess.channels
-        self._batch = 2 ** int(math.log2(max(min(_NUMBERS // size, _LARGEST), 2)))
 
     def answer(
         self, pixels: UInt8[np.ndarray, "images height width channels"]
     ) -> Float[np.ndarray, "images classes"]:
         """Give the probabilities of prepared images."""
-        return self._in_batches(self.network.predict_on_batch, self.scaled(pixels))
+        return self._in_batches(
+            self.network.predict_on_batch, self.scaled(pixels), most=_FOR_ANSWERS
+        )
 
     def scaled(self, pixels: UInt8[np.ndarray, "images height width channels"]) -> Inputs:
         """Scale prepared pixels as the network takes them."""
@@ -101,11 +102,14 @@ class Inside:
             return before, slope_function(after, self.architecture.task)
         raise AssertionError("an image is a map too")
 
-    def _in_batches(self, of: Callable[..., np.ndarray], *columns: np.ndarray) -> np.ndarray:
+    def _in_batches(
+        self, of: Callable[..., np.ndarray], *columns: np.ndarray, most: int = _FOR_SLOPES
+    ) -> np.ndarray:
         """Call a function for batches of few sizes, powers of two: each is compiled anew."""
-        done = []
-        for start in range(0, len(columns[0]), self._batch):
-            some = [column[start : start + self._batch] for column in columns]
+        size = self.preprocess.height * self.preprocess.width * self.preprocess.channels
+        batch, done = 2 ** int(math.log2(max(min(most // size, _LARGEST), 2))), []
+        for start in range(0, len(columns[0]), batch):
+            some = [column[start : start + batch] for column in columns]
             count = len(some[0])
             missing = 2 ** math.ceil(math.log2(count)) - count
             filled = [np.concatenate([each, each[:1].repeat(missing, 0)]) for each in some]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
+from darkroom.decision import log_odds
 from darkroom.evaluation.explain.heat import CELLS, cell_means, grid, shown_where
 from darkroom.evaluation.explain.redrawn import Redrawn
 from darkroom.evaluation.explain.subject import Known, Subject
@@ -25,15 +26,13 @@ _LIMIT = 4.7443  # the quantile of 99.9 % of Student's t with 8 degrees, times t
 
 
 class Curves(msgspec.Struct, frozen=True, kw_only=True):
-    """What happens to a class's probability as cells go and come in some orders."""
+    """What happens to a class as cells go and come in some orders."""
 
     deletion: Float[np.ndarray, "orders"]  # mean probability while they go, the first first
     insertion: Float[np.ndarray, "orders"]  # ... while they come
-
-    @property
-    def gain(self) -> Float[np.ndarray, "orders"]:
-        """How much sooner the cells of an order bring the class than take it, -1..1."""
-        return np.asarray(self.insertion - self.deletion)
+    # By how much the mean log odds while they come exceed those while they go: how soon an order
+    # brings the class and takes it, also where its probability is nearly 0 or 1.
+    gain: Float[np.ndarray, "orders"]
 
 
 class Learned(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -69,15 +68,19 @@ def curves(subject: Subject, image: Image, one: int, orders: Order) -> Curves:
     going, coming = place >= steps[:, None], place < steps[:, None]
     kept = np.stack([going, coming]).reshape(-1, cells)
     shown = shown_where(image, kept, grid(image.shape[:2], CELLS))
-    probabilities = subject.answer(shown)[:, one].astype(np.float64)
-    means = np.trapezoid(probabilities.reshape(2, len(orders), -1), steps / cells, axis=2)
-    return Curves(deletion=means[0], insertion=means[1])
+    answers = subject.answer(shown)
+    deletion, insertion, going_odds, coming_odds = (
+        np.trapezoid(each, steps / cells, axis=1)
+        for values in (answers, log_odds(answers, "multi-label"))
+        for each in values[:, one].astype(np.float64).reshape(2, len(orders), -1)
+    )
+    return Curves(deletion=deletion, insertion=insertion, gain=coming_odds - going_odds)
 
 
 def _steps(cells: int) -> Int[np.ndarray, "steps"]:
-    """Say after how many cells to look: twice as many each time, for the first ones matter most."""
+    """Say after how many cells to look: often at first, where most happens, then at each eighth."""
     doubled = 2 ** np.arange(int(np.log2(cells)) + 1)
-    return np.unique([0, *doubled, cells])
+    return np.unique([*doubled[doubled < cells / 8], *np.arange(9) * cells // 8])
 
 
 def random_orders(cells: int, seed: int) -> Order:

@@ -7,7 +7,7 @@ import msgspec
 from darkroom.evaluation.explain.testing import Learned
 from darkroom.intervals import Rate, wilson
 
-ALIKE = 0.5  # a rank correlation from which a map might as well be of random weights
+ALIKE = 0.6  # a rank correlation from which a map might as well be of random weights
 
 
 class Trust(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
