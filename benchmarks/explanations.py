@@ -26,8 +26,7 @@ from darkroom.evaluation.explain.subject import Subject, run_subject
 from darkroom.intervals import wilson
 
 SEEDS = (0, 1, 2)  # of trained networks
-IMAGES, OF_SLOW = 100, 40  # per trained network, and for methods that take hundreds of answers
-OF_CONTROLS = 300
+IMAGES, OF_CONTROLS = 40, 200  # per trained network
 RANDOM_NETWORKS, OF_RANDOM = 40, 3  # networks that know nothing, and images for each
 TIMED, TIMES = 512, 15
 DRAWN = np.random.default_rng(0)  # what the senseless method draws, anew at each call
@@ -51,8 +50,6 @@ def _control(name: str, explain: object) -> Method:
 
 
 CONTROLS = (_control("noise", _noise), _control("edges", _edges))
-QUICK = [method for method in METHODS.values() if method.answers <= 100]
-SLOW = [method for method in METHODS.values() if method.answers > 100]
 
 
 def explained(subject: Subject, count: int, seed: int, methods: Sequence[Method]) -> Outcome:
@@ -93,7 +90,7 @@ def rate(hits: np.ndarray) -> dict[str, object]:
 def on_trained(subjects: Sequence[Subject]) -> dict[str, dict[str, object]]:
     """Measure every method and both controls on trained networks."""
     figures = {}
-    for methods, count in ((QUICK, IMAGES), (SLOW, OF_SLOW), (CONTROLS, OF_CONTROLS)):
+    for methods, count in (([*METHODS.values()], IMAGES), (CONTROLS, OF_CONTROLS)):
         columns: dict[str, list[tuple[np.ndarray, ...]]] = {each.name: [] for each in methods}
         for seed, subject in enumerate(subjects):
             planted, _ = draw_many(count, 9000 + seed)

@@ -14,20 +14,21 @@ from darkroom.evaluation.explain.heat import Asked, Method
 from darkroom.evaluation.explain.methods import METHODS, choose_methods, spends
 from darkroom.evaluation.explain.subject import refuse_numbers, run_subject
 from darkroom.evaluation.looks import pick
+from tests.evaluation.explain.toys import red_images, red_subject
 from tests.making import draw_folder
 
 IMAGES = 4
 
 
 @pytest.fixture(scope="module")
-def subject(run):
-    return run_subject(run)
+def subject():
+    return red_subject(known=True)
 
 
 @pytest.fixture(scope="module")
 def answers(subject):
     """Give pixels and the classes that were answered for them."""
-    pixels = subject.known.pixels[:IMAGES]
+    pixels, _, _ = red_images(IMAGES)
     return pixels, subject.answer(pixels).argmax(axis=1)
 
 

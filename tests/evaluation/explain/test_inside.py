@@ -57,8 +57,8 @@ def test_slopes_follow_weights_that_change():
     inputs, classes = np.full((1, 16, 16, 3), 0.5, np.float32), np.array([1])
     inputs[..., 0] = 1
     before = slopes(inputs, classes)
-    kernel, bias = network.get_layer("logits").get_weights()
-    network.get_layer("logits").set_weights([2 * kernel, bias])
+    kernel = network.get_layer("logits").kernel
+    kernel.assign(2 * kernel.value)
     np.testing.assert_allclose(slopes(inputs, classes), 2 * before, rtol=1e-5)
     assert np.abs(before).max() > 0
 
@@ -90,7 +90,7 @@ def test_kernels_and_maps_are_drawn(name, channels):
     kernels = first_kernels(network)
     assert kernels.dtype == np.uint8
     assert kernels.shape[2] == 3
-    drawn = feature_maps(network, noise(1, network)[0])
+    drawn, _ = feature_maps(network, noise(2, network))
     assert [each.layer for each in drawn] == [
         layer.name for layer in (network.convolutions[0], *network.convolutions[1:])
     ][:: max((len(network.convolutions) - 1) // 2, 1)]
@@ -129,8 +129,8 @@ def test_a_head_that_begins_at_zero_is_drawn_as_well():
     pixels = noise(2, network)
     assert np.ptp(network.answer(pixels)) == 0  # every class alike
     redrawn = Redrawn(toy).subject(0)
-    kernel = redrawn.inside.network.get_layer("logits").get_weights()[0]
-    assert kernel.std() > 0
+    kernel = redrawn.inside.network.get_layer("logits").kernel
+    assert np.asarray(kernel.value).std() > 0
 
 
 def test_labelled_images_come_from_the_validation_part(run, subject):

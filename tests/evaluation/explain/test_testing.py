@@ -16,6 +16,7 @@ from darkroom.evaluation.explain.testing import (
     likeness,
     order_of,
     random_orders,
+    told_apart,
 )
 from darkroom.evaluation.explain.trust import ALIKE, Measured, judge_map
 from tests.evaluation.explain.toys import red_images, red_subject
@@ -134,11 +135,11 @@ class Drawn:
         self._subject, self._spread = subject, spread
 
     def subject(self, number: int):
-        shares = 0.5 + self._spread * np.random.default_rng(number).uniform(-1, 1)
-        answers = np.array([1 - shares, shares])
-        return msgspec.structs.replace(
-            self._subject, answer=lambda pixels: np.tile(answers, (len(pixels), 1))
-        )
+        def answer(pixels: np.ndarray) -> np.ndarray:
+            drawn = np.random.default_rng(number).uniform(-1, 1, len(pixels))
+            return np.stack([0.5 - self._spread * drawn, 0.5 + self._spread * drawn], axis=1)
+
+        return msgspec.structs.replace(self._subject, answer=answer)
 
 
 def test_what_answers_better_than_random_weights_has_learned():
@@ -148,6 +149,27 @@ def test_what_answers_better_than_random_weights_has_learned():
     assert len(learned.redrawn) == REDRAWS
     assert max(learned.redrawn) < learned.limit < learned.own
     assert learned.is_more
+
+
+def test_what_is_always_answered_tells_nothing_apart_however_frequent_it_is():
+    targets = np.eye(3)[[0, 0, 0, 0, 0, 1, 2]]
+    assert told_apart(np.tile([0.98, 0.01, 0.01], (7, 1)), targets) == pytest.approx(0.5)
+    assert told_apart(targets, targets) == 1
+    assert told_apart(1 - targets, targets) == 0
+
+
+def test_a_class_without_images_or_without_others_is_left_out():
+    targets = np.array([[1, 0, 1], [1, 0, 0]])
+    assert told_apart(np.array([[0.9, 0.9, 0.8], [0.1, 0.9, 0.4]]), targets) == pytest.approx(0.7)
+    assert told_apart(np.zeros((2, 2)), np.array([[1, 0], [1, 0]])) == 0.5
+
+
+def test_a_perfect_network_has_learned_though_random_ones_vary_widely():
+    subject = red_subject(known=True)
+    learned = hold_against_random_weights(subject, Drawn(subject, 0.5), subject.known)
+    assert np.std(learned.redrawn) > 0.02
+    assert learned.is_more
+    assert learned.limit < 1
 
 
 def test_control_random_weights_have_hardly_ever_learned():

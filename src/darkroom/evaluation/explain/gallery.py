@@ -133,8 +133,10 @@ def _sheets(asking: Asking) -> Iterator[tuple[Sheet, Image.Image]]:
         sheet = Sheet(title="First kernels", told=told, picture="kernels.png")
         yield sheet, _grown(first_kernels(inside), _KERNEL_PX)
     if inside is not None and "feature-maps" in wanted:
-        for row, each in enumerate(asking.picked[:_SEEN_INTO]):
-            for maps in feature_maps(inside, each.pixels):
+        few = asking.picked[:_SEEN_INTO]
+        seen = feature_maps(inside, np.stack([each.pixels for each in few]))
+        for row, (each, layers) in enumerate(zip(few, seen, strict=True)):
+            for maps in layers:
                 told = f"{maps.layer}: the most active of {maps.of} maps"
                 file = _file(row, f"maps-{maps.layer}")
                 sheet = Sheet(title=each.name, told=told, picture=file)

@@ -53,28 +53,31 @@ def first_kernels(inside: Inside) -> Sheet:
 
 
 def feature_maps(
-    inside: Inside, image: UInt8[np.ndarray, "height width channels"]
-) -> list[FeatureMaps]:
-    """Draw what the first, a middle and the last convolution see in an image.
+    inside: Inside, pixels: UInt8[np.ndarray, "images height width channels"]
+) -> list[list[FeatureMaps]]:
+    """Draw what the first, a middle and the last convolution see in each of a few images.
 
     Args:
         inside: With at least one convolution.
-        image: Prepared.
+        pixels: Prepared.
     """
     layers = [layer.name for layer in inside.convolutions]
     places = np.unique(np.linspace(0, len(layers) - 1, _LAYERS).round().astype(int))
     chosen = [layers[place] for place in places.tolist()]
-    seen = inside.maps(inside.scaled(image[None]), chosen)
-    drawn = []
-    for name, maps in zip(chosen, seen, strict=True):
-        each = np.maximum(np.moveaxis(maps[0], 2, 0), 0)
-        most_active = np.argsort(-each.mean(axis=(1, 2)), kind="stable")[:_MAPS]
-        tiles = each[most_active]
-        most = tiles.max(axis=(1, 2), keepdims=True)
-        tiles = np.divide(tiles, most, out=np.zeros_like(tiles), where=most > 0)
-        sheet = _sheet(np.repeat(tiles[..., None], 3, axis=3), columns=_MAPS)
-        drawn.append(FeatureMaps(layer=name, of=len(each), sheet=sheet))
-    return drawn
+    seen = inside.maps(inside.scaled(pixels), chosen)
+    return [
+        [_most_active(name, maps[row]) for name, maps in zip(chosen, seen, strict=True)]
+        for row in range(len(pixels))
+    ]
+
+
+def _most_active(layer: str, maps: Float[np.ndarray, "height width maps"]) -> FeatureMaps:
+    each = np.maximum(np.moveaxis(maps, 2, 0), 0)
+    tiles = each[np.argsort(-each.mean(axis=(1, 2)), kind="stable")[:_MAPS]]
+    most = tiles.max(axis=(1, 2), keepdims=True)
+    tiles = np.divide(tiles, most, out=np.zeros_like(tiles), where=most > 0)
+    sheet = _sheet(np.repeat(tiles[..., None], 3, axis=3), columns=_MAPS)
+    return FeatureMaps(layer=layer, of=len(each), sheet=sheet)
 
 
 def _sheet(tiles: Float[np.ndarray, "tiles height width 3"], columns: int | None = None) -> Sheet:

@@ -39,7 +39,7 @@ class Learned(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Whether the answers are better than those of random weights."""
 
     images: int  # whose labels are known
-    own: float  # mean probability of the true labels, 0..1
+    own: float  # how well it tells each class from the others: 0.5 guesses, 1 is perfect
     redrawn: tuple[float, ...]  # the same with random weights, one for each draw
     limit: float  # where 99.9 % of such draws lie below
 
@@ -111,22 +111,44 @@ def likeness(one: Heat, other: Heat) -> Float[np.ndarray, "images"]:
 
 
 def hold_against_random_weights(subject: Subject, redrawn: Redrawn, known: Known) -> Learned:
-    """Compare the probabilities of true labels with those that random weights give them.
+    """Compare how well classes are told from each other with how random weights do.
 
     Args:
         subject: Whose answers are in question.
         redrawn: The same network with random weights.
         known: Images that no training has seen.
     """
+    from scipy.special import expit, logit
 
-    def hits(answering: Subject) -> float:
-        share = known.targets / np.maximum(known.targets.sum(axis=1, keepdims=True), 1)
-        return float((answering.answer(known.pixels) * share).sum(axis=1).mean())
-
-    drawn = tuple(hits(redrawn.subject(number)) for number in range(REDRAWS))
-    return Learned(
-        images=len(known.pixels),
-        own=hits(subject),
-        redrawn=drawn,
-        limit=float(np.mean(drawn) + _LIMIT * np.std(drawn, ddof=1)),
+    drawn = tuple(
+        told_apart(redrawn.subject(number).answer(known.pixels), known.targets)
+        for number in range(REDRAWS)
     )
+    # On the scale of log odds, for what is told apart never exceeds 1.
+    odds = logit(np.clip(drawn, 1e-6, 1 - 1e-6))
+    limit = expit(odds.mean() + _LIMIT * odds.std(ddof=1))
+    own = told_apart(subject.answer(known.pixels), known.targets)
+    return Learned(images=len(known.pixels), own=own, redrawn=drawn, limit=float(limit))
+
+
+def told_apart(
+    probabilities: Float[np.ndarray, "images classes"], targets: Float[np.ndarray, "images classes"]
+) -> float:
+    """Say how well each class is told from the others, on average over the classes.
+
+    Who always answers the same gets 0.5, however frequent that class is.
+
+    Args:
+        probabilities: 0..1.
+        targets: Ones at each image's labels.
+
+    Returns:
+        The mean of a class's probability where it is right, and of the rest where it is not.
+
+    Source: own, after balanced accuracy.
+    """
+    right, wrong = targets.sum(axis=0), (1 - targets).sum(axis=0)
+    is_told = (right > 0) & (wrong > 0)
+    where_right = (probabilities * targets).sum(axis=0) / np.maximum(right, 1)
+    where_wrong = ((1 - probabilities) * (1 - targets)).sum(axis=0) / np.maximum(wrong, 1)
+    return float(((where_right + where_wrong) / 2)[is_told].mean()) if is_told.any() else 0.5
