@@ -75,6 +75,23 @@ def test_control_an_empty_map_is_not_trustworthy(outcome):
     assert all(trust.doubts == ("the map is empty",) for trust in outcome.maps[2].trust)
 
 
+def red_share(pixels: np.ndarray) -> np.ndarray:
+    """Answer as the toy does, without its network."""
+    red, green, blue = np.moveaxis(pixels.astype(np.float32) / 255, 3, 0)
+    redness = np.maximum(red - (green + blue) / 2, 0).mean(axis=(1, 2))
+    share = 1 / (1 + np.exp(5 - 200 * redness))
+    return np.stack([1 - share, share], axis=1)
+
+
+def test_control_heat_drawn_at_random_is_trusted_once_in_twenty(subject):
+    pixels, classes, _ = red_images(1000)
+    rng = np.random.default_rng(0)
+    drawn = senseless("drawn", lambda _, pixels, *__: rng.random(pixels.shape[:3]))
+    answering = msgspec.structs.replace(subject, inside=None, answer=red_share)
+    (maps,) = explain_images(answering, pixels, classes, [drawn], Effort()).maps
+    assert 0.03 < np.mean([trust.is_trustworthy for trust in maps.trust]) < 0.07
+
+
 def test_the_same_seed_gives_the_same_verdicts(subject, answers, outcome):
     again = explain_images(subject, *answers, [METHODS["grad-cam"]], Effort())
     np.testing.assert_array_equal(again.maps[0].heat, outcome.maps[0].heat)
