@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ from darkroom.evaluation.evaluation import Evaluation, EvaluationRecord, open_ev
 from darkroom.evaluation.gates import check_metric, judge_problem
 from darkroom.evaluation.judging import Asked, judge_classes, judge_numbers
 from darkroom.evaluation.predict import Answerer
-from darkroom.evaluation.report import write_report
+from darkroom.evaluation.report import report_script, write_report
 from darkroom.evaluation.slices import Column
 from darkroom.problem import Problem
 from darkroom.records import to_json
@@ -88,11 +89,14 @@ def evaluate(
         strangers=dict(_stranger(run, source) for source in unknown),
     )
     looks = _count_look(run, dataset.fingerprint(part)) if part == "test" else 0
-    answerer = Answerer(run)
-    if run.record.task == "regression":
-        decision, judged = Decision(task=run.record.task), judge_numbers(asked, answerer)
-    else:
-        decision, judged = judge_classes(asked, answerer)
+    # The report's script is bundled beside the answers, and kept: nobody waits for it.
+    with ThreadPoolExecutor(1) as beside:
+        beside.submit(report_script, run.workspace.cache)
+        answerer = Answerer(run)
+        if run.record.task == "regression":
+            decision, judged = Decision(task=run.record.task), judge_numbers(asked, answerer)
+        else:
+            decision, judged = judge_classes(asked, answerer)
     return _store(asked, _record(asked, leaks, looks, decision, judged), judged)
 
 

@@ -20,6 +20,14 @@ if TYPE_CHECKING:
     from darkroom.training.run import Run
 
 
+def report_script(kept_in: Path) -> tuple[str, str]:
+    """Give the script of every report, and the digest by which its policy lets it run.
+
+    The first one of a workspace takes two seconds, which can pass while answers are computed.
+    """
+    return live_script("figures.js", "report/report.js", kept_in=kept_in)
+
+
 def write_report(path: Path, name: str, run: Run, record: EvaluationRecord, judged: Judged) -> None:
     """Write the page of an evaluation.
 
@@ -39,9 +47,7 @@ def write_report(path: Path, name: str, run: Run, record: EvaluationRecord, judg
     cells = shown_cells(confusions) if confusions else ()
     # Vega is bundled and figures are drawn beside the pictures: none of them holds Python up.
     with ThreadPoolExecutor(2) as pool:
-        script = pool.submit(
-            live_script, "figures.js", "report/report.js", kept_in=run.workspace.cache
-        )
+        script = pool.submit(report_script, run.workspace.cache)
         figures = draw_figures(run, record.decision, judged, pool)
         album = make_album(
             run.dataset, judged.predictions, {(cell.true, cell.taken): cell.key for cell in cells}
