@@ -26,7 +26,8 @@ quickstart: $(READY)  ## The whole chain on a built-in data set
 	$(BIN)/darkroom quickstart
 
 test: $(READY)  ## The default tests: no GPU, network or Java, a few minutes
-	$(BIN)/python -m pytest -m "not slow and not browser and not gpu and not spark" \
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile \
+	  -m "not slow and not browser and not gpu and not spark" \
 	  --cov --cov-report=term:skip-covered --cov-fail-under=90
 
 check: $(READY)  ## Format, lint, types, import contracts, documentation
