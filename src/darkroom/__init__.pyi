@@ -38,6 +38,8 @@ from darkroom.errors import RecipeError as RecipeError
 from darkroom.errors import ServiceError as ServiceError
 from darkroom.evaluation.compare import compare as compare
 from darkroom.evaluation.comparison import Comparison as Comparison
+from darkroom.evaluation.diagnosis.diagnose import diagnose as diagnose
+from darkroom.evaluation.diagnosis.diagnosis import Diagnosis as Diagnosis
 from darkroom.evaluation.evaluate import evaluate as evaluate
 from darkroom.evaluation.evaluation import Evaluation as Evaluation
 from darkroom.evaluation.evaluation import open_evaluation as open_evaluation

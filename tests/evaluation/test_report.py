@@ -19,6 +19,7 @@ import pytest
 import darkroom
 from darkroom.decision import Decision
 from darkroom.errors import DataError
+from darkroom.evaluation.diagnosis.diagnosis import Diagnosis, Unclear
 from darkroom.evaluation.report import write_report
 from darkroom.evaluation.report.album import make_album
 from darkroom.evaluation.report.confusions import find_confusions, shown_cells
@@ -372,13 +373,17 @@ def test_several_labels_have_thresholds_and_no_matrix(several, tmp_path):
 
 
 def test_findings_of_a_diagnosis_have_a_place_below_the_verdict(dataset):
-    judged, run = make_judged(dataset, decision=SINGLE), make_run(dataset)
-    record = make_record(run, judged, decision=SINGLE)
-    with ThreadPoolExecutor(1) as pool:
-        figures = draw_figures(run, SINGLE, judged, pool)
+    healthy, run = make_judged(dataset, decision=SINGLE), make_run(dataset)
     found = Finding(
         name="overfits", severity="warning", what="It learns <b>by heart", next_step="rest"
     )
+    unclear = Unclear(name="leak", why="the dataset <i> is gone")
+    judged = msgspec.structs.replace(
+        healthy, diagnosis=Diagnosis(findings=(found,), unclear=(unclear,))
+    )
+    record = make_record(run, judged, decision=SINGLE)
+    with ThreadPoolExecutor(1) as pool:
+        figures = draw_figures(run, SINGLE, judged, pool)
     of_a_page = Page(
         name="drawn-1-test-1",
         run=run,
@@ -387,12 +392,12 @@ def test_findings_of_a_diagnosis_have_a_place_below_the_verdict(dataset):
         confusions=find_confusions(judged.metrics),
         album=make_album(dataset, judged.predictions, {}),
         figures=figures,
-        findings=(found,),
     )
     page = render(of_a_page, ("", ""))
     place = page.index("It learns &lt;b&gt;by heart")
     assert page.index('id="verdict"') < place < page.index('id="confusions"')
-    control = render(msgspec.structs.replace(of_a_page, findings=()), ("", ""))
+    assert "leak (the dataset &lt;i&gt; is gone)" in page
+    control = render(msgspec.structs.replace(of_a_page, judged=healthy), ("", ""))
     assert 'id="findings"' not in control
 
 

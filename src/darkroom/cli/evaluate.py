@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from darkroom.cli.options import as_json, settings
-from darkroom.cli.printing import print_json, print_path, say
+from darkroom.cli.printing import print_json, print_path, say, say_diagnosis
 
 if TYPE_CHECKING:
     from darkroom.evaluation.evaluation import Evaluation
@@ -65,6 +65,7 @@ def evaluate(
     else:
         for words in tell_evaluation(evaluation):
             say(words)
+        say_diagnosis(evaluation.diagnosis)
         if all(promise.verdict == "met" for promise in promises):
             verb = "pack" if part == "test" else "evaluate"  # pack quotes the test part's score
             say(line("next", f"darkroom {verb} {shown(path)}"))
@@ -82,6 +83,7 @@ def _document(evaluation: Evaluation) -> dict[str, object]:
         "metrics": evaluation.measured,
         "metrics_without_leaks": evaluation.measured_without_leaks,
         "details": evaluation.details,
+        "diagnosis": evaluation.diagnosis,
         "run": run.record,
         "history": run.history,
         "learning_rates": run.rates().tolist() if run.record.images else [],

@@ -12,6 +12,7 @@ import click
 from darkroom.wording import visible
 
 if TYPE_CHECKING:
+    from darkroom.evaluation.diagnosis.diagnosis import Diagnosis
     from darkroom.findings import Finding
 
 _COLORS = {"error": "red", "warning": "yellow", "note": "cyan"}
@@ -48,6 +49,18 @@ def say_findings(findings: Sequence[Finding]) -> None:
         name = click.style(f"{finding.severity:<9}", fg=_COLORS[finding.severity])
         say(f"  {name} {visible(finding.what)}")
         say_below(f"[{finding.name}] next: {finding.next_step}")
+
+
+def say_diagnosis(diagnosis: Diagnosis) -> None:
+    """Print what ails a run, what to do about it, and what could not be judged."""
+    from darkroom.narration import line
+
+    say_findings(diagnosis.findings)
+    told = [] if diagnosis.findings else ["nothing found"]
+    if diagnosis.unclear:
+        told.append(f"cannot tell: {', '.join(unclear.name for unclear in diagnosis.unclear)}")
+    if told:
+        say(line("diagnosis", *told))
 
 
 def print_names(names: Iterable[str]) -> None:

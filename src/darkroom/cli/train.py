@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from darkroom.cli.options import as_settings, columns, settings
+from darkroom.cli.options import as_json, as_settings, columns, settings
 from darkroom.cli.printing import say, say_findings
 
 
@@ -13,10 +13,12 @@ from darkroom.cli.printing import say, say_findings
 @columns
 @settings
 @click.option("--despite", multiple=True, metavar="NAME", help="Go on despite this error finding.")
+@as_json
 def train(
     source: str | None,
     settings: tuple[str, ...],
     despite: tuple[str, ...],
+    as_json: bool,  # noqa: FBT001
     **named: str | None,
 ) -> None:
     """Train a network on a dataset and keep its best weights.
@@ -42,4 +44,4 @@ def train(
     say(tell_split(dataset))
     with told_when_stopped() as announce:
         run = darkroom.train(dataset, project.recipe, despite=despite, announce=announce)
-    tell_trained(run)
+    tell_trained(run, as_json=as_json)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from darkroom.cli.printing import print_path, say, say_below
+from darkroom.cli.printing import print_json, print_path, say, say_below, say_diagnosis
 from darkroom.narration import line, shown, tell_plan, tell_run
 
 if TYPE_CHECKING:
@@ -45,8 +45,22 @@ def told_when_stopped() -> Iterator[Announce]:
         raise
 
 
-def tell_trained(run: Run) -> None:
-    """Say what a training came to, and what comes next."""
+def tell_trained(run: Run, *, as_json: bool = False) -> None:
+    """Say what a training came to, what ails it, and what comes next."""
+    import darkroom
+
     say(tell_run(run))
+    diagnosis = darkroom.diagnose(run)
+    if as_json:
+        print_json(
+            {
+                "path": run.path,
+                "record": run.record,
+                "history": run.history,
+                "diagnosis": diagnosis,
+            }
+        )
+        return
+    say_diagnosis(diagnosis)
     say(line("next", f"darkroom evaluate {shown(run.path)}"))
     print_path(run.path)

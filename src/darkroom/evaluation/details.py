@@ -12,6 +12,7 @@ from darkroom.evaluation.calibration import Calibration
 from darkroom.evaluation.coverage import CoveragePoint
 from darkroom.evaluation.curves import ClassCurves
 from darkroom.evaluation.deciding import DecisionFit
+from darkroom.evaluation.diagnosis.diagnosis import Diagnosis
 from darkroom.evaluation.metrics import Metrics
 from darkroom.evaluation.regression import RegressionMetrics
 from darkroom.evaluation.slices import Slices
@@ -19,6 +20,7 @@ from darkroom.evaluation.thresholds import Costs
 from darkroom.evaluation.unknown import Unknown
 
 DETAILS = "details.json"
+DIAGNOSIS = "diagnosis.json"
 WITHOUT_LEAKS = "metrics_without_leaks.json"
 
 
@@ -45,3 +47,4 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     without_leaks: Metrics | RegressionMetrics | None  # None: nothing leaked, or everything did
     details: Details
     predictions: pl.DataFrame
+    diagnosis: Diagnosis = Diagnosis()  # of the run, whichever part is judged

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import polars as pl
 
@@ -20,7 +21,9 @@ from darkroom.decision import Decision
 from darkroom.disk import write_file
 from darkroom.errors import ArtifactError, DataError, nearest
 from darkroom.evaluation.columns import read_columns
-from darkroom.evaluation.details import DETAILS, WITHOUT_LEAKS, Judged
+from darkroom.evaluation.details import DETAILS, DIAGNOSIS, WITHOUT_LEAKS, Judged
+from darkroom.evaluation.diagnosis.ailments import judge_evidence
+from darkroom.evaluation.diagnosis.gather import gather
 from darkroom.evaluation.evaluation import Evaluation, EvaluationRecord, open_evaluation
 from darkroom.evaluation.gates import check_metric, judge_problem
 from darkroom.evaluation.judging import Asked, judge_classes, judge_numbers
@@ -97,6 +100,8 @@ def evaluate(
             decision, judged = Decision(task=run.record.task), judge_numbers(asked, answerer)
         else:
             decision, judged = judge_classes(asked, answerer)
+        diagnosis = judge_evidence(gather(run, answerer))
+    judged = msgspec.structs.replace(judged, diagnosis=diagnosis)
     return _store(asked, _record(asked, leaks, looks, decision, judged), judged)
 
 
@@ -176,6 +181,7 @@ def _store(asked: Asked, record: EvaluationRecord, judged: Judged) -> Evaluation
         "evaluation.json": to_json(record),
         "metrics.json": to_json(judged.metrics),
         DETAILS: to_json(judged.details),
+        DIAGNOSIS: to_json(judged.diagnosis),
         "predictions.parquet": parquet.getvalue(),
     }
     if judged.without_leaks is not None:

@@ -12,7 +12,8 @@ import polars as pl
 
 from darkroom.decision import Decision, Task
 from darkroom.errors import DataError, nearest
-from darkroom.evaluation.details import DETAILS, WITHOUT_LEAKS, Details
+from darkroom.evaluation.details import DETAILS, DIAGNOSIS, WITHOUT_LEAKS, Details
+from darkroom.evaluation.diagnosis.diagnosis import Diagnosis
 from darkroom.evaluation.looks import Look, pick
 from darkroom.evaluation.metrics import Metrics
 from darkroom.evaluation.regression import RegressionMetrics
@@ -109,6 +110,14 @@ class Evaluation:
         if not where.exists():
             return Details()
         return from_json(where.read_bytes(), Details, where=str(where))
+
+    @cached_property
+    def diagnosis(self) -> Diagnosis:
+        """What ails the run; empty in one of an older darkroom."""
+        where = self.path / DIAGNOSIS
+        if not where.exists():
+            return Diagnosis()
+        return from_json(where.read_bytes(), Diagnosis, where=str(where))
 
     @property
     def name(self) -> str:

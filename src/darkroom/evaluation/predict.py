@@ -18,7 +18,7 @@ from darkroom.training.run import Run
 from darkroom.training.stages import find_pretrained
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, UInt8
+    from jaxtyping import Float, Int, UInt8
 
     from darkroom.backend import keras
 
@@ -34,8 +34,11 @@ class Answerer:
 
     def __init__(self, run: Run) -> None:
         self._run = run
+        self._known: dict[str, Answers] = {}  # of whole parts
 
-    def __call__(self, part: str, images: Images) -> Answers:
+    def __call__(
+        self, part: str, images: Images, chosen: Int[np.ndarray, "images"] | None = None
+    ) -> Answers:
         """Run the best weights over a part of the run's dataset.
 
         Where the trunk is still as it was pretrained, what it sees is computed once and kept.
@@ -43,6 +46,7 @@ class Answerer:
         Args:
             part: Of its dataset.
             images: The part, prepared by the run's own Preprocess.
+            chosen: Which of them, in rising order; None: all, whose answers are remembered.
 
         Returns:
             Probabilities, 0..1, or numbers in the target's unit, in the order of the images.
@@ -50,13 +54,22 @@ class Answerer:
         Raises:
             ArtifactError: The run has no weights.
         """
+        if part in self._known:
+            return self._known[part] if chosen is None else self._known[part][chosen]
+        if chosen is None:
+            self._known[part] = self._answer(part, images, np.arange(len(images)))
+            return self._known[part]
+        return self._answer(part, images, chosen)
+
+    def _answer(self, part: str, images: Images, chosen: Int[np.ndarray, "images"]) -> Answers:
         features = self._kept_features(part) if self._run.best.stage == "head" else None
         if features is not None:
-            return predict_batches(
-                self._head(features.shape[1]), take_rows(features), len(features)
-            )
+            head = self._head(features.shape[1])
+            return predict_batches(head, take_rows(features[chosen]), len(chosen))
         take = take_pixels(images, self._run.record.preprocess)
-        return predict_batches(self._network, take, len(images))
+        return predict_batches(
+            self.network, lambda some, epoch: take(chosen[some], epoch), len(chosen)
+        )
 
     def pixels(self, pixels: UInt8[np.ndarray, "images height width channels"] | Images) -> Answers:
         """Answer for prepared images that stand in no part of the dataset.
@@ -66,15 +79,16 @@ class Answerer:
         """
         preprocess = self._run.record.preprocess
         if isinstance(pixels, Images):
-            return predict_batches(self._network, take_pixels(pixels, preprocess), len(pixels))
+            return predict_batches(self.network, take_pixels(pixels, preprocess), len(pixels))
 
         def take(chosen: np.ndarray, epoch: int) -> np.ndarray:  # noqa: ARG001 - a Take's signature
             return scale_pixels(pixels[chosen], preprocess)
 
-        return predict_batches(self._network, take, len(pixels))
+        return predict_batches(self.network, take, len(pixels))
 
     @cached_property
-    def _network(self) -> keras.Model:
+    def network(self) -> keras.Model:
+        """The whole network in float32 with the best weights."""
         return self._run.model()
 
     def _head(self, features: int) -> keras.Model:

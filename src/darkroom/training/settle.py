@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from darkroom.data.dataset import Dataset
+from darkroom.decision import Task
 from darkroom.errors import RecipeError, ServiceError
 from darkroom.models.architecture import Network
 from darkroom.models.catalog import network_named
@@ -145,8 +146,7 @@ def settle_recipe(dataset: Dataset, recipe: Recipe, chosen: Chosen, *, devices: 
     refuse_class_weights(recipe, dataset.classes)
     name, is_pretrained = chosen.network.name, chosen.found.pretrained is not None
     _refuse_idle(recipe, chosen)
-    normed = _NORMED_NUMBERS if dataset.task == "regression" else _NORMED
-    usual = _HEAD if is_pretrained else _PLAIN if name in _WITHOUT_NORM else normed
+    usual = _usual(name, dataset.task, is_pretrained=is_pretrained)
     images = dataset.counts["train"]
     batch_size = recipe.batch_size or shared_batch_size(min(usual.batch_size, images), devices)
     if batch_size > images:
@@ -171,6 +171,27 @@ def settle_recipe(dataset: Dataset, recipe: Recipe, chosen: Chosen, *, devices: 
         monitor=recipe.monitor or usual.monitor,
         label_smoothing=smoothing if recipe.label_smoothing is None else recipe.label_smoothing,
     )
+
+
+def usual_rate(recipe: Recipe, task: Task, *, is_pretrained: bool) -> float:
+    """Give the highest learning rate that a network usually learns with under its optimizer.
+
+    Args:
+        recipe: Settled.
+        task: That it was settled for.
+        is_pretrained: Whether the network began with a pretrained trunk.
+    """
+    usual = _usual(recipe.model or "", task, is_pretrained=is_pretrained)
+    settled = _settle_optimizer(Optimizer(name=recipe.optimizer.name), usual)
+    return settled.peak_lr or usual.peak_lr
+
+
+def _usual(name: str, task: Task, *, is_pretrained: bool) -> Usual:
+    if is_pretrained:
+        return _HEAD
+    if name in _WITHOUT_NORM:
+        return _PLAIN
+    return _NORMED_NUMBERS if task == "regression" else _NORMED
 
 
 def _refuse_idle(recipe: Recipe, chosen: Chosen) -> None:

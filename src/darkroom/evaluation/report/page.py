@@ -21,10 +21,10 @@ from darkroom.wording import percent
 
 if TYPE_CHECKING:
     from darkroom.evaluation.details import Details, Judged
+    from darkroom.evaluation.diagnosis.diagnosis import Diagnosis
     from darkroom.evaluation.evaluation import EvaluationRecord
     from darkroom.evaluation.metrics import Metrics
     from darkroom.evaluation.report.figures import Drawn
-    from darkroom.findings import Finding
     from darkroom.training.run import Run
 
 _SHORT = 4  # letters of a class that fits above a narrow column
@@ -92,12 +92,16 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     confusions: Confusions | None  # None: several labels, or numbers
     album: Album
     figures: Mapping[str, Drawn]
-    findings: tuple[Finding, ...] = ()  # a diagnosis; there is none yet
 
     @property
     def metrics(self) -> Metrics | RegressionMetrics:
         """Of all images."""
         return self.judged.metrics
+
+    @property
+    def diagnosis(self) -> Diagnosis:
+        """What ails the run."""
+        return self.judged.diagnosis
 
     @property
     def details(self) -> Details:
@@ -127,7 +131,7 @@ def render(page: Page, script: tuple[str, str]) -> str:
         details=page.details,
         metrics=page.metrics,
         figures=page.figures,
-        findings=page.findings,
+        diagnosis=page.diagnosis,
         sections=_sections(page),
         headline=make_headline(record, fresh),
         facts=contents.at_a_glance(page.metrics),
@@ -182,7 +186,7 @@ def _sections(page: Page) -> dict[str, str]:
     """Name the sections that this page has, by their ids."""
     figures = page.figures
     is_there = {
-        "findings": bool(page.findings),
+        "findings": bool(page.diagnosis.findings or page.diagnosis.unclear),
         "confusions": page.confusions is not None,
         "errors": page.is_regression,
         "classes": not page.is_regression,

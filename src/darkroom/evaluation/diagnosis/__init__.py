@@ -1,0 +1,1 @@
+"""A Run becomes a Diagnosis: what ails it, by which evidence, and what to try next."""

@@ -1,0 +1,170 @@
+"""The Evidence: everything that ailments judge a run by, gathered once, without a network."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from darkroom.decision import Task
+from darkroom.intervals import Estimate, mean_interval, wilson
+from darkroom.training.guards import Chance
+from darkroom.training.recipe import Recipe
+from darkroom.training.record import Epoch, Outcome
+from darkroom.wording import percent
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float
+
+
+class Answered(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+    """What the best weights answer for some images of a part, as they will in production."""
+
+    task: Task
+    images: tuple[str, ...]  # their names
+    answers: Float[np.ndarray, "images outputs"]  # probabilities, or numbers
+    targets: Float[np.ndarray, "images outputs"]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @cached_property
+    def right(self) -> Bool[np.ndarray, "images"]:
+        """Whether the most probable class of each image is its label; of one label only."""
+        return np.asarray(self.answers.argmax(axis=1) == self.targets.argmax(axis=1))
+
+    @cached_property
+    def score(self) -> Estimate:
+        """The share that is right, 0..1, or for numbers the mean absolute error."""
+        if self.task == "regression":
+            return mean_interval(np.abs(self.answers - self.targets)[:, 0], least=0.0)
+        if self.task == "multi-label":
+            hits = (self.answers > 0.5) == (self.targets > 0.5)
+            return mean_interval(hits.mean(axis=1), least=0.0)
+        rate = wilson(int(self.right.sum()), len(self))
+        return Estimate(value=rate.value, low=rate.low, high=rate.high)
+
+
+class Silent(msgspec.Struct, frozen=True, kw_only=True):
+    """How many units of a layer say the same whatever they are shown."""
+
+    layer: str
+    units: int
+    dead: int
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a run; what is None could not be had, and `missing` says why."""
+
+    run: str  # its name
+    source: str  # what opens its dataset, in the parts that it has
+    location: str  # where its images lie
+    has_own_parts: bool  # the source brings them; else darkroom split it
+    task: Task
+    classes: tuple[str, ...]
+    recipe: Recipe  # settled
+    is_pretrained: bool
+    takes_bytes: bool  # the network scales pixels of 0..255 itself
+    usual_lr: float  # the highest rate that such a network usually learns with
+    outcome: Outcome
+    history: tuple[Epoch, ...]
+    best_epoch: int | None
+    chance: Chance  # what a constant answer scores on the training part
+    class_counts: tuple[int, ...]  # images of each class in the training part
+    valid_images: int  # in the whole part
+    train: Answered | None = None
+    valid: Answered | None = None
+    leaked: frozenset[str] | None = None  # validation images that training has seen, or nearly
+    # Validation images again, changed before they are answered, by what was done to them; `as they
+    # are` among them. Empty: nothing calls for it, since train and valid are answered alike.
+    changed: dict[str, Answered] = {}
+    input_spread: float = 1.0  # the standard deviation of what the network is shown
+    silent: tuple[Silent, ...] = ()
+    seen_images: int = 0  # by which silent units were told
+    looks: int = 0  # at the test part
+    lookers: int = 0  # runs that were measured on it
+    exchanged: str = ""  # what the data check says of red and blue; empty: nothing
+    missing: dict[str, str] = {}
+
+    @property
+    def best(self) -> Epoch | None:
+        """The epoch whose weights were kept."""
+        return self.history[self.best_epoch - 1] if self.best_epoch else None
+
+    def skill(self, answered: Answered) -> Estimate:
+        """Say how far the way from a constant answer to a perfect one was gone, mostly 0..1."""
+        score = answered.score
+        if self.task == "regression":
+            guess = self.chance.error or math.inf
+            return mapped(score, lambda error: 1 - error / guess)
+        guess = min(self.chance.accuracy or 0.0, 1 - 1e-9)
+        return mapped(score, lambda share: (share - guess) / (1 - guess))
+
+    def told(self, score: Estimate) -> str:
+        """Write a score with its interval."""
+        return told_share(score) if self.task != "regression" else f"an error of {score}"
+
+    def train_again(self, *settings: str) -> str:
+        """Give the command that trains the same network on the same images with other settings."""
+        sets = (f"model={self.recipe.model}", *settings)
+        words = [word for setting in sets for word in ("--set", setting)]
+        return shlex.join(["darkroom", "train", self.source, *words])
+
+    def split_again(self, *settings: str) -> str:
+        """Give the command that splits the images anew, with other settings, and trains."""
+        anew = ("data.parts=anew",) if self.has_own_parts else ()
+        sets = (*anew, *settings) or ("data.seed=1",)
+        words = [word for setting in sets for word in ("--set", setting)]
+        return shlex.join(["darkroom", "train", self.location, *words])
+
+
+def mapped(estimate: Estimate, by: object) -> Estimate:
+    """Carry an estimate and its interval through a function that only rises, or only falls."""
+    ends = [None if end is None else by(end) for end in (estimate.low, estimate.high)]  # type: ignore[operator]
+    value = None if estimate.value is None else by(estimate.value)  # type: ignore[operator]
+    known = sorted(end for end in ends if end is not None)
+    low, high = (known[0], known[-1]) if known else (None, None)
+    return Estimate(value=value, low=low, high=high)
+
+
+def told_share(share: Estimate) -> str:
+    """Write a share with its interval: `83.1 % (80.0 % .. 85.9 %)`."""
+    if share.value is None:
+        return "not defined"
+    if share.low is None or share.high is None:
+        return percent(share.value)
+    return f"{percent(share.value)} ({percent(share.low)} .. {percent(share.high)})"
+
+
+def gap_between(one: Estimate, other: Estimate) -> Estimate:
+    """Give one quantity less another that was measured on other images.
+
+    Source: the method of variance estimates recovery, Zou and Donner 2008, doi:10.1002/sim.3095;
+    of two shares with Wilson's intervals it is Newcombe's, 1998.
+    """
+    if one.value is None or other.value is None:
+        return Estimate(value=None)
+    below, above = _reach(one), _reach(other)
+    gap = one.value - other.value
+    return Estimate(
+        value=gap,
+        low=gap - math.hypot(below[0], above[1]),
+        high=gap + math.hypot(below[1], above[0]),
+    )
+
+
+def _reach(estimate: Estimate) -> tuple[float, float]:
+    value = estimate.value or 0.0
+    low = value if estimate.low is None else estimate.low
+    high = value if estimate.high is None else estimate.high
+    return value - low, high - value
+
+
+def points(gap: Estimate) -> str:
+    """Write a difference of shares: `12.3 points (8.1 .. 16.5)`."""
+    value, low, high = (100 * (end or 0.0) for end in (gap.value, gap.low, gap.high))
+    return f"{value:.1f} points ({low:.1f} .. {high:.1f})"
