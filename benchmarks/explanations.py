@@ -93,8 +93,9 @@ def on_trained(subjects: Sequence[Subject]) -> dict[str, dict[str, object]]:
     for methods, count in (([*METHODS.values()], IMAGES), (CONTROLS, OF_CONTROLS)):
         columns: dict[str, list[tuple[np.ndarray, ...]]] = {each.name: [] for each in methods}
         for seed, subject in enumerate(subjects):
-            planted, _ = draw_many(count, 9000 + seed)
-            for maps in explained(subject, count, 9000 + seed, methods).maps:
+            drawn_by = 1000 * (9 + seed)  # far apart: each image's orders are drawn from the sum
+            planted, _ = draw_many(count, drawn_by)
+            for maps in explained(subject, count, drawn_by, methods).maps:
                 trusted = np.array([trust.is_trustworthy for trust in maps.trust])
                 beaten = np.array([trust.beaten.value == 1 for trust in maps.trust])
                 alike = np.array([trust.likeness for trust in maps.trust])
@@ -121,7 +122,7 @@ def on_random(subjects: Sequence[Subject]) -> dict[str, dict[str, object]]:
     for number in range(RANDOM_NETWORKS):
         subject = subjects[number % len(subjects)]
         knows_nothing = Redrawn(subject, seed=5000 + number).subject(0)
-        outcome = explained(knows_nothing, OF_RANDOM, 7000 + number, [*METHODS.values()])
+        outcome = explained(knows_nothing, OF_RANDOM, 1000 * (50 + number), [*METHODS.values()])
         for maps in outcome.maps:
             doubted[maps.method] += [not trust.is_trustworthy for trust in maps.trust]
             maps_alone[maps.method] += [
