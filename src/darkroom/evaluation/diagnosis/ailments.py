@@ -69,7 +69,7 @@ AILMENTS: tuple[Ailment, ...] = (
         name="too-few-epochs",
         judge=too_few_epochs,
         needs=("train",),
-        explains=("underfitting", "imbalance"),
+        explains=("underfitting", "imbalance", "label-noise"),
     ),
     Ailment(
         name="imbalance",

@@ -45,8 +45,7 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         if self.task == "multi-label":
             hits = (self.answers > 0.5) == (self.targets > 0.5)
             return mean_interval(hits.mean(axis=1), least=0.0)
-        rate = wilson(int(self.right.sum()), len(self))
-        return Estimate(value=rate.value, low=rate.low, high=rate.high)
+        return share_of(int(self.right.sum()), len(self))
 
 
 class Silent(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +69,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     is_pretrained: bool
     takes_bytes: bool  # the network scales pixels of 0..255 itself
     usual_lr: float  # the highest rate that such a network usually learns with
+    steps: int  # that were made
     outcome: Outcome
     history: tuple[Epoch, ...]
     best_epoch: int | None
@@ -129,6 +129,12 @@ def mapped(estimate: Estimate, by: object) -> Estimate:
     known = sorted(end for end in ends if end is not None)
     low, high = (known[0], known[-1]) if known else (None, None)
     return Estimate(value=value, low=low, high=high)
+
+
+def share_of(hits: int, of: int) -> Estimate:
+    """Give a share of images with its 95 % interval, as an estimate among others."""
+    rate = wilson(hits, of)
+    return Estimate(value=rate.value, low=rate.low, high=rate.high)
 
 
 def told_share(share: Estimate) -> str:

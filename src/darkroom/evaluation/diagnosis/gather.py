@@ -92,6 +92,7 @@ def _told_by_records(run: Run) -> Evidence:
         is_pretrained=record.pretrained is not None,
         takes_bytes=network_named(record.architecture.name).scaling == "bytes",
         usual_lr=usual_rate(record.recipe, record.task, is_pretrained=bool(record.pretrained)),
+        steps=len(run.rates()),
         outcome=record.outcome,
         history=run.history,
         best_epoch=record.best_epoch,

@@ -13,6 +13,7 @@ from darkroom.intervals import Rate, wilson
 
 _SUREST = 3  # the surest third
 _NOISE = 0.05  # own: of these, by the lower end of the interval
+_AS_OFTEN = 0.5  # own: as of all answers; a network that is merely weak is rarely sure and wrong
 _SKILL = 0.4  # own, as of label suspects: below it sure answers are often wrong
 _FEWEST = 30  # own: sure answers
 
@@ -40,7 +41,8 @@ def label_noise(evidence: Evidence) -> Finding | Unclear | None:
         )
     for part, answered in (("validation", valid), ("training", train)):
         rate, odd = _contradicted(answered)
-        if rate.low is not None and rate.low > _NOISE:
+        wrong = 1 - (answered.score.value or 0.0)
+        if (rate.low or 0.0) > _NOISE and (rate.value or 0.0) > _AS_OFTEN * wrong:
             return _noise(evidence, part, rate, odd)
     return None
 
@@ -59,7 +61,7 @@ def _noise(evidence: Evidence, part: str, rate: Rate, odd: tuple[str, ...]) -> F
         severity="warning",
         what=(
             f"labels seem to be wrong: of the third of the {part} answers that are the surest, "
-            f"{rate} contradict the label; the first is {odd[0]}"
+            f"{rate} contradict the label, hardly fewer than of all; the first is {odd[0]}"
         ),
         where=odd,
         next_step=shlex.join(["darkroom", "explore", evidence.source, "--run", evidence.run]),

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from darkroom.evaluation.diagnosis.evidence import Evidence, gap_between, points
+from darkroom.evaluation.diagnosis.evidence import Evidence, share_of, told_share
 from darkroom.findings import Finding
-from darkroom.intervals import Estimate, wilson
-from darkroom.wording import percent
+from darkroom.intervals import wilson
 
 _FEW = 0.01  # own: a smaller share moves no score by a point
 
@@ -39,10 +38,8 @@ def _how_much(evidence: Evidence, leaked: frozenset[str]) -> str:
     if not seen.any() or seen.all():
         return ""
     of_seen, of_new = (
-        wilson(int(valid.right[which].sum()), int(which.sum())) for which in (seen, ~seen)
+        share_of(int(valid.right[which].sum()), int(which.sum())) for which in (seen, ~seen)
     )
-    both = (Estimate(value=rate.value, low=rate.low, high=rate.high) for rate in (of_seen, of_new))
     return (
-        f"; of these {percent(of_seen.value or 0.0)} are answered rightly, of the others "
-        f"{percent(of_new.value or 0.0)}, a difference of {points(gap_between(*both))}"
+        f"; of these {told_share(of_seen)} are answered rightly, of the others {told_share(of_new)}"
     )

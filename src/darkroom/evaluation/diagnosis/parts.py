@@ -7,9 +7,14 @@ import shlex
 import numpy as np
 
 from darkroom.evaluation.diagnosis.diagnosis import Unclear
-from darkroom.evaluation.diagnosis.evidence import Evidence, gap_between, points, told_share
+from darkroom.evaluation.diagnosis.evidence import (
+    Evidence,
+    gap_between,
+    points,
+    share_of,
+    told_share,
+)
 from darkroom.findings import Finding
-from darkroom.intervals import Estimate, Rate, wilson
 
 _RATIO = 5.0  # own, as of the data check: between the largest class and a rare one
 _WORSE = 0.05  # own: found less often, by the lower end of the interval
@@ -33,8 +38,7 @@ def imbalance(evidence: Evidence) -> Finding | Unclear | None:
         return Unclear(name="imbalance", why="the validation part holds no image of a rare class")
     right = evidence.valid.right
     found, others = (
-        _as_estimate(wilson(int(right[which].sum()), int(which.sum())))
-        for which in (of_rare, ~of_rare)
+        share_of(int(right[which].sum()), int(which.sum())) for which in (of_rare, ~of_rare)
     )
     gap = gap_between(others, found)
     if gap.low is None or gap.low <= _WORSE:
@@ -86,7 +90,3 @@ def many_looks(evidence: Evidence) -> Finding | None:
         where=("test",),
         next_step=shlex.join(["darkroom", "evaluate", evidence.run, "--part", "valid"]),
     )
-
-
-def _as_estimate(rate: Rate) -> Estimate:
-    return Estimate(value=rate.value, low=rate.low, high=rate.high)

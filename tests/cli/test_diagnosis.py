@@ -1,0 +1,53 @@
+"""What `train` and `evaluate` say of a run that ails, in words and in JSON."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+import darkroom
+from darkroom.cli import main
+from tests.making import draw_folder
+
+SETTINGS = [
+    word
+    for setting in ("epochs=1", "model=mlp", "width=0.1", "image_size=12")
+    for word in ("--set", setting)
+]
+
+
+@pytest.fixture
+def typed(capsys):
+    """Run a command in this process and give its output and prose."""
+
+    def run(*words: object) -> tuple[str, str]:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main([str(word) for word in words])
+        assert ended.value.code == 0
+        return capsys.readouterr()
+
+    return run
+
+
+def test_train_and_evaluate_say_the_same_in_words_and_in_json(typed, workspace, tmp_path):
+    folder = draw_folder(tmp_path / "photos", per_class=14)
+    out, said = typed("train", folder, *SETTINGS)
+    path = out.splitlines()[-1]
+    findings = darkroom.diagnose(path)
+    assert findings.findings
+    for finding in findings:
+        assert f"[{finding.name}] next: {finding.next_step}" in said
+    assert "cannot tell: " in said
+    assert "too-few-epochs" in said[said.index("cannot tell: ") :]
+    told = json.loads(typed("evaluate", path, "--json")[0])["diagnosis"]
+    assert [each["name"] for each in told["findings"]] == [each.name for each in findings]
+    assert f"[{findings.findings[0].name}] next: " in typed("evaluate", path)[1]
+
+
+def test_train_prints_its_record_as_json(typed, workspace, tmp_path):
+    folder = draw_folder(tmp_path / "photos", per_class=14)
+    told = json.loads(typed("train", folder, *SETTINGS, "--json")[0])
+    assert set(told) == {"path", "record", "history", "diagnosis"}
+    assert "tiny-validation" in [each["name"] for each in told["diagnosis"]["findings"]]
