@@ -100,7 +100,10 @@ def table(tmp_path):
 
 @pytest.mark.parametrize(
     ("column", "value"),
-    [("target", lambda place: place % 7 + 0.5), ("label", lambda place: "a|b" if place % 2 else "a")],
+    [
+        ("target", lambda place: place % 7 + 0.5),
+        ("label", lambda place: "a|b" if place % 2 else "a"),
+    ],
     ids=["regression", "multi-label"],
 )
 def test_other_tasks_are_judged_by_what_can_be_judged(workspace, table, column, value):
