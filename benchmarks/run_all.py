@@ -7,6 +7,7 @@ from benchmarks import (
     check_cifar10,
     checkpoint_cost,
     decode,
+    diagnosis,
     dogs_and_cats,
     explanations,
     interval_coverage,
@@ -35,6 +36,7 @@ def main() -> None:
         calibration,
         judging,
         explanations,
+        diagnosis,
         time_to_accuracy,
         tune,
         decode,  # last: it keeps its process on one core

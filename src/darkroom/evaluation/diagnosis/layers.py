@@ -6,7 +6,7 @@ from darkroom.evaluation.diagnosis.evidence import Evidence
 from darkroom.evaluation.diagnosis.inputs import AS_THEY_ARE, RESTATED, gain_by, told_gain
 from darkroom.findings import Finding
 
-_DEAD = 0.5  # own: of a layer's units
+_DEAD = 0.9  # own: of a layer's units; many networks live well with a half
 _LEARNED = 0.9  # own: of the way from guessing to knowing the training images
 
 
@@ -28,7 +28,7 @@ def batch_norm(evidence: Evidence) -> Finding | None:
 
 
 def dead_units(evidence: Evidence) -> Finding | None:
-    """Say so when most units of a layer answer the same to every image and little was learned."""
+    """Say so when nearly all units of a layer answer the same to every image and little was learned."""
     worst = max(evidence.silent, key=lambda each: each.dead / each.units, default=None)
     if worst is None or worst.dead / worst.units <= _DEAD or evidence.train is None:
         return None
