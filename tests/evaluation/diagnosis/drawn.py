@@ -58,7 +58,6 @@ def healthy() -> Evidence:
         run="drawn-1",
         source="drawn-abc",
         location="photos",
-        has_own_parts=False,
         task="single-label",
         classes=tuple("abcde"),
         recipe=Recipe(model="mlp", epochs=6, optimizer=Optimizer(name="adamw", peak_lr=4e-3)),

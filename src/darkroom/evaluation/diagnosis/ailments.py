@@ -66,12 +66,6 @@ AILMENTS: tuple[Ailment, ...] = (
     Ailment(name="rate-too-low", judge=rate_too_low, needs=(), explains=_LEARNING),
     Ailment(name="dead-units", judge=dead_units, needs=("train",), explains=_LEARNING),
     Ailment(
-        name="too-few-epochs",
-        judge=too_few_epochs,
-        needs=("train",),
-        explains=("underfitting", "imbalance", "label-noise"),
-    ),
-    Ailment(
         name="imbalance",
         judge=imbalance,
         needs=("valid",),
@@ -82,7 +76,13 @@ AILMENTS: tuple[Ailment, ...] = (
         name="label-noise",
         judge=label_noise,
         tasks=_CLASSES,
-        explains=("underfitting", "overfitting"),
+        explains=("too-few-epochs", "underfitting", "overfitting"),
+    ),
+    Ailment(
+        name="too-few-epochs",
+        judge=too_few_epochs,
+        needs=("train",),
+        explains=("underfitting",),
     ),
     Ailment(name="tiny-validation", judge=tiny_validation, needs=()),
     Ailment(name="overfitting", judge=overfitting),

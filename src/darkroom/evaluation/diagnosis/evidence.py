@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,10 @@ from darkroom.wording import percent
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
+
+
+_KEPT = ("image_size", "resize", "scaling", "width", "dropout", "l2", "activation", "balance")
+_USUAL = Recipe()
 
 
 class Answered(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -62,7 +67,6 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     run: str  # its name
     source: str  # what opens its dataset, in the parts that it has
     location: str  # where its images lie
-    has_own_parts: bool  # the source brings them; else darkroom split it
     task: Task
     classes: tuple[str, ...]
     recipe: Recipe  # settled
@@ -109,25 +113,38 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
         return told_share(score) if self.task != "regression" else f"an error of {score}"
 
     def train_again(self, *settings: str) -> str:
-        """Give the command that trains the same network on the same images with other settings."""
-        sets = (f"model={self.recipe.model}", *settings)
-        words = [word for setting in sets for word in ("--set", setting)]
-        return shlex.join(["darkroom", "train", self.source, *words])
+        """Give the command that trains the same network on the same images with other settings.
 
-    def split_again(self, *settings: str) -> str:
-        """Give the command that splits the images anew, with other settings, and trains."""
-        anew = ("data.parts=anew",) if self.has_own_parts else ()
-        sets = (*anew, *settings) or ("data.seed=1",)
-        words = [word for setting in sets for word in ("--set", setting)]
-        return shlex.join(["darkroom", "train", self.location, *words])
+        What a recipe leaves open by default is kept where the user had settled it; the rest, such
+        as epochs and rate, is settled anew.
+        """
+        kept: dict[str, object] = {"model": self.recipe.model}
+        for name in _KEPT:
+            value = getattr(self.recipe, name)
+            if value != getattr(_USUAL, name):
+                kept[name] = value
+        if self.recipe.transfer.weights is not None:
+            kept["transfer.weights"] = self.recipe.transfer.weights
+        changed = dict(setting.partition("=")[::2] for setting in settings)
+        return _train(self.source, {**kept, **changed})
+
+    def split_again(self, **settings: object) -> str:
+        """Give the command that deals all images anew, copies together, and trains."""
+        dealt = {f"data.{name}": value for name, value in settings.items()}
+        return _train(self.location, {"data.parts": "anew", **dealt})
 
 
-def mapped(estimate: Estimate, by: object) -> Estimate:
+def _train(source: str, settings: Mapping[str, object]) -> str:
+    words = [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
+    return shlex.join(["darkroom", "train", source, *words])
+
+
+def mapped(estimate: Estimate, by: Callable[[float], float]) -> Estimate:
     """Carry an estimate and its interval through a function that only rises, or only falls."""
-    ends = [None if end is None else by(end) for end in (estimate.low, estimate.high)]  # type: ignore[operator]
-    value = None if estimate.value is None else by(estimate.value)  # type: ignore[operator]
-    known = sorted(end for end in ends if end is not None)
-    low, high = (known[0], known[-1]) if known else (None, None)
+    value = None if estimate.value is None else by(estimate.value)
+    if estimate.low is None or estimate.high is None:
+        return Estimate(value=value)
+    low, high = sorted((by(estimate.low), by(estimate.high)))
     return Estimate(value=value, low=low, high=high)
 
 

@@ -85,7 +85,6 @@ def _told_by_records(run: Run) -> Evidence:
         run=run.name,
         source=what_opens(dataset),
         location=dataset.record.location,
-        has_own_parts=not dataset.record.split,
         task=record.task,
         classes=record.classes,
         recipe=record.recipe,

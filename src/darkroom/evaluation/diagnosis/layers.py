@@ -28,7 +28,7 @@ def batch_norm(evidence: Evidence) -> Finding | None:
 
 
 def dead_units(evidence: Evidence) -> Finding | None:
-    """Say so when nearly all units of a layer answer the same to every image and little was learned."""
+    """Say so when nearly all of a layer says the same to every image, and little was learned."""
     worst = max(evidence.silent, key=lambda each: each.dead / each.units, default=None)
     if worst is None or worst.dead / worst.units <= _DEAD or evidence.train is None:
         return None

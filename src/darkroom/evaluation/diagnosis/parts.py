@@ -71,7 +71,7 @@ def tiny_validation(evidence: Evidence) -> Finding | None:
         severity="warning",
         what=f"the validation part has {images:,} images, too few to choose an epoch by{told}",
         where=("valid",),
-        next_step=evidence.split_again("data.valid=0.3"),
+        next_step=evidence.split_again(valid=0.3),
     )
 
 

@@ -1,0 +1,97 @@
+"""Intervals of what is compared, and the commands that findings end with."""
+
+from __future__ import annotations
+
+import shlex
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from darkroom.evaluation.diagnosis.ailments import AILMENTS, judge_evidence
+from darkroom.evaluation.diagnosis.evidence import gap_between, mapped, share_of
+from darkroom.evaluation.diagnosis.inputs import AS_THEY_ARE, REVERSED
+from darkroom.intervals import Estimate
+from tests.evaluation.diagnosis.drawn import ILL, answered, changed, healthy, history
+
+
+@given(st.integers(0, 50), st.integers(0, 80))
+def test_a_gap_lies_in_its_interval_and_turns_around(one, other):
+    first, second = share_of(one, 50), share_of(other, 80)
+    gap, back = gap_between(first, second), gap_between(second, first)
+    assert gap.low <= gap.value <= gap.high
+    assert gap.low == pytest.approx(-back.high)
+    assert gap.value == pytest.approx(-back.value)
+
+
+def test_a_gap_of_two_shares_is_newcombes():
+    # Newcombe 1998, doi:10.1002/(SICI)1097-0258(19980430)17:8<873::AID-SIM779>3.0.CO;2-I, table II
+    gap = gap_between(share_of(56, 70), share_of(48, 80))
+    assert (gap.low, gap.high) == (pytest.approx(0.0524, abs=5e-5), pytest.approx(0.3339, abs=5e-5))
+
+
+def test_what_falls_keeps_its_low_end_below():
+    turned = mapped(Estimate(value=0.2, low=0.1, high=0.4), lambda share: 1 - share)
+    assert (turned.low, turned.value, turned.high) == pytest.approx((0.6, 0.8, 0.9))
+
+
+def test_the_command_keeps_what_the_user_settled_and_changes_one_thing():
+    recipe = msgspec.structs.replace(healthy().recipe, image_size=48, dropout=0.3)
+    evidence = changed(healthy(), recipe=recipe)
+    words = shlex.split(evidence.train_again("dropout=0.5"))
+    assert words[:3] == ["darkroom", "train", "drawn-abc"]
+    assert words[3:] == shlex.split("--set model=mlp --set image_size=48 --set dropout=0.5")
+
+
+def test_a_cause_hides_what_it_explains_and_keeps_it():
+    diagnosis = judge_evidence(ILL["channel-order"](healthy()))
+    assert "overfitting" not in [finding.name for finding in diagnosis]
+    others = tuple(each for each in AILMENTS if each.name not in ("channel-order", "best-weights"))
+    control = judge_evidence(ILL["channel-order"](healthy()), others)
+    gap = changed(ILL["overfitting"](healthy()), changed=ILL["channel-order"](healthy()).changed)
+    assert "overfitting" in [each.finding.name for each in judge_evidence(gap).explained]
+    assert "channel-order" not in [finding.name for finding in control]
+
+
+def test_a_change_that_brings_back_little_is_no_cause():
+    seen = {AS_THEY_ARE: answered(0.1, images=256), REVERSED: answered(0.3, images=256)}
+    evidence = changed(healthy(), valid=answered(0.1), changed=seen, history=history(0.9, 0.95))
+    assert judge_evidence(changed(evidence, best_epoch=2)).findings[0].name == "best-weights"
+
+
+def test_a_network_that_is_merely_weak_doubts_no_label():
+    weak = changed(
+        healthy(),
+        train=answered(0.75, images=1000),
+        valid=answered(0.74),
+        history=history(0.7, 0.74, 0.74),
+        best_epoch=3,
+    )
+    assert "label-noise" not in [finding.name for finding in judge_evidence(weak)]
+    sure = changed(weak, valid=answered(0.74, sure=True))
+    assert judge_evidence(sure).findings[0].name == "label-noise"  # control
+
+
+def test_numbers_are_judged_by_their_error():
+    rng = np.random.default_rng(0)
+
+    def told(error: float) -> object:
+        values = rng.normal(0, 10, (300, 1))
+        return msgspec.structs.replace(
+            answered(0.5, images=300), task="regression", targets=values,
+            answers=values + rng.normal(0, error, (300, 1)),
+        )  # fmt: skip
+
+    base = changed(
+        healthy(),
+        task="regression",
+        history=(),
+        best_epoch=None,
+        chance=msgspec.structs.replace(healthy().chance, accuracy=None, error=8.0, loss=None),
+    )
+    names = [each.name for each in judge_evidence(changed(base, train=told(1), valid=told(4)))]
+    assert names == ["overfitting"]
+    names = [each.name for each in judge_evidence(changed(base, train=told(9), valid=told(9)))]
+    assert names == ["underfitting"]
