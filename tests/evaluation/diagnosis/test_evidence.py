@@ -74,6 +74,22 @@ def test_a_network_that_is_merely_weak_doubts_no_label():
     assert judge_evidence(sure).findings[0].name == "label-noise"  # control
 
 
+@pytest.mark.parametrize("name", ["rate-too-high", "rate-too-low"])
+def test_an_odd_rate_without_weights_cannot_be_told(name):
+    lost = changed(ILL[name](healthy()), train=None, missing={"train": "no weights"})
+    told = judge_evidence(lost, tuple(each for each in AILMENTS if each.name == name))
+    assert (told.findings, told.unclear[0].why) == ((), "no weights")
+
+
+def test_a_loss_that_climbed_back_or_is_no_number_speaks_of_the_rate():
+    climbed = changed(healthy(), history=history(0.2, 0.8, 0.3), best_epoch=2)
+    assert "rate-too-high" in [each.name for each in judge_evidence(climbed)]
+    failed = changed(healthy(), outcome="failed")
+    assert "no number" in judge_evidence(failed).findings[0].what
+    control = changed(healthy(), history=history(0.2, 0.8, 0.79), best_epoch=2)
+    assert "rate-too-high" not in [each.name for each in judge_evidence(control)]
+
+
 def test_numbers_are_judged_by_their_error():
     rng = np.random.default_rng(0)
 

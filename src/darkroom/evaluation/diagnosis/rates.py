@@ -23,9 +23,10 @@ def rate_too_high(evidence: Evidence) -> Finding | Unclear | None:
     if evidence.chance.loss is not None and climbed > _CLIMBED * evidence.chance.loss:
         told = f"the training loss came down to {min(losses):.3g} and ended at {losses[-1]:.3g}"
         return _too_high(evidence, told)
-    if peak <= _FACTOR * usual or (learned := _little(evidence)) is None:
+    if peak <= _FACTOR * usual:
         return None
-    return _too_high(evidence, learned)
+    learned = _little(evidence, "rate-too-high")
+    return _too_high(evidence, learned) if isinstance(learned, str) else learned
 
 
 def rate_too_low(evidence: Evidence) -> Finding | Unclear | None:
@@ -33,8 +34,11 @@ def rate_too_low(evidence: Evidence) -> Finding | Unclear | None:
     if not evidence.history:
         return Unclear(name="rate-too-low", why="no epoch was finished")
     peak, usual = _peak(evidence), evidence.usual_lr
-    if peak >= usual / _FACTOR or (learned := _little(evidence)) is None:
+    if peak >= usual / _FACTOR:
         return None
+    learned = _little(evidence, "rate-too-low")
+    if not isinstance(learned, str):
+        return learned
     return Finding(
         name="rate-too-low",
         severity="warning",
@@ -54,10 +58,10 @@ def _too_high(evidence: Evidence, told: str) -> Finding:
     )
 
 
-def _little(evidence: Evidence) -> str | None:
-    """Say how little of the training images was learned; None: enough, or it is not known."""
+def _little(evidence: Evidence, name: str) -> str | Unclear | None:
+    """Say how little of the training images was learned; None: enough."""
     if evidence.train is None:
-        return None
+        return Unclear(name=name, why=evidence.missing["train"])
     skill = evidence.skill(evidence.train)
     if skill.high is None or skill.high >= _LEARNED:
         return None
