@@ -74,6 +74,12 @@ def test_a_network_that_is_merely_weak_doubts_no_label():
     assert judge_evidence(sure).findings[0].name == "label-noise"  # control
 
 
+def test_a_network_that_learned_by_heart_doubts_no_label():
+    told = judge_evidence(changed(ILL["overfitting"](healthy()), valid=answered(0.7, sure=True)))
+    assert [finding.name for finding in told] == ["overfitting"]
+    assert "by heart" in next(each.why for each in told.unclear if each.name == "label-noise")
+
+
 @pytest.mark.parametrize("name", ["rate-too-high", "rate-too-low"])
 def test_an_odd_rate_without_weights_cannot_be_told(name):
     lost = changed(ILL[name](healthy()), train=None, missing={"train": "no weights"})

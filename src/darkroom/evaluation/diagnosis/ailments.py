@@ -76,7 +76,7 @@ AILMENTS: tuple[Ailment, ...] = (
         name="label-noise",
         judge=label_noise,
         tasks=_CLASSES,
-        explains=("too-few-epochs", "underfitting", "overfitting"),
+        explains=("too-few-epochs", "underfitting"),
     ),
     Ailment(
         name="too-few-epochs",

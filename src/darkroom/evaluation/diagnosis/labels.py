@@ -6,6 +6,7 @@ import shlex
 
 import numpy as np
 
+from darkroom.evaluation.diagnosis.capacity import overfitting
 from darkroom.evaluation.diagnosis.diagnosis import Unclear
 from darkroom.evaluation.diagnosis.evidence import Answered, Evidence
 from darkroom.findings import Finding
@@ -34,6 +35,11 @@ def label_noise(evidence: Evidence) -> Finding | Unclear | None:
             name="label-noise",
             why=f"a network with {evidence.told(valid.score)} of the validation part cannot "
             "doubt a label",
+        )
+    if overfitting(evidence) is not None:
+        return Unclear(
+            name="label-noise",
+            why="a network that learned its images by heart is sure of its errors too",
         )
     if len(valid) < _SUREST * _FEWEST:
         return Unclear(
