@@ -7,18 +7,28 @@ import errno
 import functools
 import io
 import itertools
+import multiprocessing
 import os
+import pickle
 import signal
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import cloudpickle
 import pytest
 
 from darkroom.errors import ArtifactError
 
 OLD, NEW = b"old " * 300, b"new content " * 200
 TROUBLES = ("io error", "disk full", "short write")
+PRELOADED = (  # whose actions run in children; else each child would import them anew
+    "tests.data.test_gather",
+    "tests.test_disk",
+    "tests.test_storage",
+    "tests.test_workspace",
+    "tests.training.test_checkpoint",
+)
+_PATIENCE_S = 120
 
 
 class Disk:
@@ -89,18 +99,30 @@ def below(state: Disk) -> Iterator[None]:
 
 
 def in_children(*actions: Callable[[], object]) -> list[int]:
-    """Run each action in its own process and say how each ended: 0, or minus a signal."""
-    children = []
-    for action in actions:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # other tests may have left threads
-            children.append(os.fork())
-        if children[-1] == 0:
-            with contextlib.suppress(BaseException):
-                action()
-                os._exit(0)
-            os._exit(1)
-    return [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+    """Run each action in its own process and say how each ended: 0, or minus a signal.
+
+    They are forked from a process without threads. A fork of this one would inherit the locks that
+    threads of earlier tests hold at that moment, and might wait for them for ever.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([*PRELOADED])
+    children = [context.Process(target=_act, args=(cloudpickle.dumps(each),)) for each in actions]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join(_PATIENCE_S)
+    ended = [child.exitcode for child in children]
+    for child in children:
+        child.kill()
+    assert None not in ended, f"still at work after {_PATIENCE_S} s"
+    return ended
+
+
+def _act(pickled: bytes) -> None:
+    with contextlib.suppress(BaseException):
+        pickle.loads(pickled)()
+        os._exit(0)
+    os._exit(1)
 
 
 def until_none_fails(action: Callable[[int], object], trouble: str) -> Iterator[tuple[int, str]]:
