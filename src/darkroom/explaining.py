@@ -114,7 +114,9 @@ def _bundle_subject(bundle: Bundle) -> Subject:
 
 def _picked(opened: Run | Bundle, evaluation: Evaluation | None) -> list[Picked]:
     if isinstance(opened, Run):
-        return pick_telling(evaluation) if evaluation else pick_from_validation(opened)
+        if evaluation is None:
+            return pick_from_validation(opened)
+        return pick_telling(opened, evaluation.predictions)
     record = opened.record
     return [
         read_picked(

@@ -7,8 +7,9 @@ import pytest
 import darkroom
 from darkroom.models.catalog import network_named
 from darkroom.models.weights import FoundWeights, Pretrained
+from darkroom.records import with_overrides
 from darkroom.training.recipe import Recipe
-from darkroom.training.settle import Chosen, settle_recipe
+from darkroom.training.settle import Chosen, settle_recipe, settled_by_user
 
 PRETRAINED = Pretrained(trunk="mobilenet_v2", sha256="0" * 64, source="weights.h5")
 
@@ -29,6 +30,35 @@ def test_the_head_of_a_pretrained_trunk_is_judged_by_its_loss(
     found = FoundWeights(width=1.0, where="here", pretrained=pretrained)
     chosen = Chosen(network=network_named(model), found=found)
     assert settle_recipe(dataset, Recipe(monitor=asked), chosen).monitor == settled
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"model": "mlp"},
+        {"model": "cnn_simple", "epochs": 3},  # from which it follows that images are not moved
+        {"model": "cnn_simple", "epochs": 3, "augment.shift": 0.25},
+        {"model": "resnet_tiny", "width": 0.5, "batch_size": 8},
+        {"model": "resnet_tiny", "optimizer.name": "adam", "optimizer.schedule": "cosine"},
+        {"model": "mlp", "augment.flip": "false", "optimizer.peak_lr": 0.2, "dropout": 0.5},
+        {"model": "mlp", "class_weights.ball": 2.0, "background": [0, 0, 0], "seed": 7},
+        {"model": "mlp", "curriculum.difficulty": "brightness"},
+        {"model": "mobilenet_v2", "transfer.weights": "weights.h5", "transfer.fine_tune_epochs": 2},
+    ],
+)
+def test_what_a_user_settled_is_told_from_what_followed(dataset, asked):
+    pretrained = PRETRAINED if asked["model"] == "mobilenet_v2" else None
+    recipe = with_overrides(Recipe(), [f"{name}={value}" for name, value in asked.items()])
+    network = network_named(recipe.model)
+    found = FoundWeights(width=recipe.width, where="here", pretrained=pretrained)
+    settled = settle_recipe(dataset, recipe, Chosen(network=network, found=found))
+    told = settled_by_user(dataset, settled, pretrained)
+    assert asked.items() <= told.items()
+    extra = told.keys() - asked.keys()
+    assert extra <= {"curriculum.pacing", "curriculum.start", "curriculum.until",
+                     "curriculum.hardest_first"}  # fmt: skip
+    again = with_overrides(Recipe(), [f"{name}={value}" for name, value in told.items()])
+    assert settle_recipe(dataset, again, Chosen(network=network, found=found)) == settled
 
 
 def trained(dataset, monitor, seed):

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     metavar="SOURCE",
     help="Images of no known class: measure how many are taken for known.",
 )
+@click.option("--explain", is_flag=True, help="Show in the report what some answers rest on.")
 @settings
 @as_json
 def evaluate(
@@ -66,6 +67,8 @@ def evaluate(
         for words in tell_evaluation(evaluation):
             say(words)
         say_diagnosis(evaluation.diagnosis)
+        if evaluation.explanations is not None:
+            say(line("explain", evaluation.explanations.summary()))
         if all(promise.verdict == "met" for promise in promises):
             verb = "pack" if part == "test" else "evaluate"  # pack quotes the test part's score
             say(line("next", f"darkroom {verb} {shown(path)}"))
@@ -84,6 +87,7 @@ def _document(evaluation: Evaluation) -> dict[str, object]:
         "metrics_without_leaks": evaluation.measured_without_leaks,
         "details": evaluation.details,
         "diagnosis": evaluation.diagnosis,
+        "explanations": evaluation.explanations and evaluation.explanations.record,
         "run": run.record,
         "history": run.history,
         "learning_rates": run.rates().tolist() if run.record.images else [],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 import polars as pl
@@ -19,9 +19,13 @@ from darkroom.evaluation.slices import Slices
 from darkroom.evaluation.thresholds import Costs
 from darkroom.evaluation.unknown import Unknown
 
+if TYPE_CHECKING:
+    from darkroom.evaluation.explain.gallery import Gallery
+
 DETAILS = "details.json"
 DIAGNOSIS = "diagnosis.json"
 WITHOUT_LEAKS = "metrics_without_leaks.json"
+EXPLANATIONS = "explanations"  # a folder
 
 
 class Details(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -48,3 +52,4 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     details: Details
     predictions: pl.DataFrame
     diagnosis: Diagnosis = Diagnosis()  # of the run, whichever part is judged
+    gallery: Gallery | None = None  # what some of the answers rest on; None: nobody asked

@@ -21,10 +21,13 @@ from darkroom.decision import Decision
 from darkroom.disk import write_file
 from darkroom.errors import ArtifactError, DataError, nearest
 from darkroom.evaluation.columns import read_columns
-from darkroom.evaluation.details import DETAILS, DIAGNOSIS, WITHOUT_LEAKS, Judged
+from darkroom.evaluation.details import DETAILS, DIAGNOSIS, EXPLANATIONS, WITHOUT_LEAKS, Judged
 from darkroom.evaluation.diagnosis.ailments import judge_evidence
 from darkroom.evaluation.diagnosis.gather import gather
 from darkroom.evaluation.evaluation import Evaluation, EvaluationRecord, open_evaluation
+from darkroom.evaluation.explain.subject import refuse_numbers
+from darkroom.evaluation.explain.telling import explain_telling
+from darkroom.evaluation.explain.write import fill_folder
 from darkroom.evaluation.gates import check_metric, judge_problem
 from darkroom.evaluation.judging import Asked, judge_classes, judge_numbers
 from darkroom.evaluation.predict import Answerer
@@ -33,7 +36,6 @@ from darkroom.evaluation.slices import Column
 from darkroom.problem import Problem
 from darkroom.records import to_json
 from darkroom.training.run import Run, open_run
-from darkroom.workspace import Workspace
 
 PARTS = ("test", "valid", "train")
 
@@ -45,7 +47,7 @@ def evaluate(
     problem: Problem | None = None,
     slices: Mapping[str, Column] | str | Path | None = None,
     unknown: Sequence[Dataset | str | Path] = (),
-    workspace: Workspace | None = None,
+    explain: bool = False,
 ) -> Evaluation:
     """Measure a run on a part of its dataset, with error bars.
 
@@ -63,7 +65,8 @@ def evaluate(
         slices: What to slice by on top of the usual: columns with a value per image in the order
             of the part, or a CSV or Parquet file with a column `image` and any others.
         unknown: Sources of images of no known class, to measure how many are taken for known.
-        workspace: Where runs are found by name.
+        explain: Show for a few telling images what the answers rest on, each map tested; takes
+            from a second with a small network to minutes with a large one.
 
     Returns:
         Metrics with 95 % intervals, a table of predictions and an HTML report; everything is
@@ -72,13 +75,15 @@ def evaluate(
     Raises:
         ArtifactError: The run is open, damaged, or has no weights.
         DataError: The part is missing or unlabelled, a slice or a source of strangers does not
-            fit, or the run's source is gone or changed.
+            fit, the run's source is gone or changed, or numbers were to be explained.
         RecipeError: The problem names a class that does not exist, or a metric of another task.
     """
-    run = run if isinstance(run, Run) else open_run(run, workspace=workspace)
+    run = run if isinstance(run, Run) else open_run(run)
     dataset, problem = run.dataset, problem or Problem()
     # Whatever can be refused is refused here, before a look is counted.
     _refuse(run, part, problem)
+    if explain:
+        refuse_numbers(run.name, run.record.task)
     dataset.verify_source()
     images, leaks = load_images(dataset, part, run.record.preprocess), find_leaks(dataset, part)
     table = dataset.part(part)
@@ -101,7 +106,8 @@ def evaluate(
         else:
             decision, judged = judge_classes(asked, answerer)
         diagnosis = judge_evidence(gather(run, answerer))
-    judged = msgspec.structs.replace(judged, diagnosis=diagnosis)
+    gallery = explain_telling(run, decision, judged.predictions) if explain else None
+    judged = msgspec.structs.replace(judged, diagnosis=diagnosis, gallery=gallery)
     return _store(asked, _record(asked, leaks, looks, decision, judged), judged)
 
 
@@ -195,6 +201,8 @@ def _store(asked: Asked, record: EvaluationRecord, judged: Judged) -> Evaluation
             ) as staging:
                 for file, content in files.items():
                     write_file(staging / file, content)
+                if judged.gallery is not None:
+                    fill_folder(staging / EXPLANATIONS, judged.gallery)
                 write_report(staging / "report.html", name, run, record, judged)
         except ArtifactError:
             if target.exists():

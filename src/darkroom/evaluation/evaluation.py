@@ -12,8 +12,9 @@ import polars as pl
 
 from darkroom.decision import Decision, Task
 from darkroom.errors import DataError, nearest
-from darkroom.evaluation.details import DETAILS, DIAGNOSIS, WITHOUT_LEAKS, Details
+from darkroom.evaluation.details import DETAILS, DIAGNOSIS, EXPLANATIONS, WITHOUT_LEAKS, Details
 from darkroom.evaluation.diagnosis.diagnosis import Diagnosis
+from darkroom.evaluation.explain.explanations import Explanations
 from darkroom.evaluation.looks import Look, pick
 from darkroom.evaluation.metrics import Metrics
 from darkroom.evaluation.regression import RegressionMetrics
@@ -96,6 +97,12 @@ class Evaluation:
         None when there are no such images, or no others.
         """
         return self._read(WITHOUT_LEAKS) if (self.path / WITHOUT_LEAKS).exists() else None
+
+    @cached_property
+    def explanations(self) -> Explanations | None:
+        """What some of its answers rest on; None when that was not asked for."""
+        where = self.path / EXPLANATIONS
+        return Explanations(where) if where.exists() else None
 
     @property
     def metrics_without_leaks(self) -> Metrics | None:

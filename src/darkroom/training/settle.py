@@ -14,7 +14,8 @@ from darkroom.errors import RecipeError, ServiceError
 from darkroom.models.architecture import Network
 from darkroom.models.catalog import network_named
 from darkroom.models.trunks import TRUNKS
-from darkroom.models.weights import FoundWeights, find_weights
+from darkroom.models.weights import FoundWeights, Pretrained, find_weights
+from darkroom.records import with_overrides
 from darkroom.training.devices import refuse_batch_size, shared_batch_size
 from darkroom.training.losses import refuse_class_weights, refuse_loss, usual_loss
 from darkroom.training.optimizers import usual_peak_lr, usual_weight_decay
@@ -23,6 +24,7 @@ from darkroom.training.schedules import USUAL_CLIMB
 
 _SHIFT = 0.125  # share of the side, as He et al. 2015, arXiv:1512.03385, move CIFAR's images
 _MANY_EPOCHS = 5  # in fewer, moving images costs more accuracy than it brings
+_OTHERS_FOLLOW = ("batch_size", "epochs", "optimizer.name", "optimizer.schedule", "loss")
 SMALL_PX = 64  # images up to this side are small ones; larger ones are photographs
 
 
@@ -171,6 +173,54 @@ def settle_recipe(dataset: Dataset, recipe: Recipe, chosen: Chosen, *, devices: 
         monitor=recipe.monitor or usual.monitor,
         label_smoothing=smoothing if recipe.label_smoothing is None else recipe.label_smoothing,
     )
+
+
+def settled_by_user(
+    dataset: Dataset, recipe: Recipe, pretrained: Pretrained | None
+) -> dict[str, object]:
+    """Say which settings of a settled recipe are not what they would be, had they been left open.
+
+    Args:
+        dataset: Split, as it was settled for.
+        recipe: Settled.
+        pretrained: What its trunk was trained on before; None: nothing.
+
+    Returns:
+        Values by dotted names, the network always among them: in a recipe of these alone the rest
+        is settled to the same.
+    """
+    network = network_named(recipe.model or "")
+    found = FoundWeights(width=recipe.width, where="", pretrained=pretrained)
+    wanted = _by_dotted_name(recipe)
+    kept: dict[str, object] = {"model": network.name}
+    if recipe.width != Recipe().width:
+        kept["width"] = recipe.width
+    while True:
+        alone = with_overrides(Recipe(), [f"{name}={value}" for name, value in kept.items()])
+        usual = _by_dotted_name(settle_recipe(dataset, alone, Chosen(network=network, found=found)))
+        others = [name for name, value in wanted.items() if value != usual.get(name)]
+        others = [name for name in others if name not in kept]
+        if not others:
+            return kept
+        # One at a time: a shift, for one, may only follow from the epochs.
+        name = min(others, key=lambda name: name not in _OTHERS_FOLLOW)
+        kept[name] = wanted[name]
+
+
+def _by_dotted_name(record: msgspec.Struct) -> dict[str, object]:
+    """Give every setting that says something, by its dotted name."""
+    told: dict[str, object] = {}
+    for name in record.__struct_fields__:
+        value = getattr(record, name)
+        if isinstance(value, msgspec.Struct):
+            told |= {f"{name}.{inner}": v for inner, v in _by_dotted_name(value).items()}
+        elif isinstance(value, dict):
+            told |= {f"{name}.{key}": each for key, each in value.items()}
+        elif isinstance(value, tuple):
+            told[name] = list(value)
+        elif value is not None:
+            told[name] = str(value).lower() if isinstance(value, bool) else value
+    return told
 
 
 def usual_rate(recipe: Recipe, task: Task, *, is_pretrained: bool) -> float:

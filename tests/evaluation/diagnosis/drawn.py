@@ -61,6 +61,7 @@ def healthy() -> Evidence:
         task="single-label",
         classes=tuple("abcde"),
         recipe=Recipe(model="mlp", epochs=6, optimizer=Optimizer(name="adamw", peak_lr=4e-3)),
+        settled={"model": "mlp"},
         is_pretrained=False,
         takes_bytes=False,
         usual_lr=4e-3,

@@ -38,11 +38,23 @@ def test_what_falls_keeps_its_low_end_below():
 
 
 def test_the_command_keeps_what_the_user_settled_and_changes_one_thing():
-    recipe = msgspec.structs.replace(healthy().recipe, image_size=48, dropout=0.3)
-    evidence = changed(healthy(), recipe=recipe)
+    settled = {"model": "mlp", "image_size": 48, "dropout": 0.3}
+    evidence = changed(healthy(), settled=settled)
     words = shlex.split(evidence.train_again("dropout=0.5"))
     assert words[:3] == ["darkroom", "train", "drawn-abc"]
     assert words[3:] == shlex.split("--set model=mlp --set image_size=48 --set dropout=0.5")
+
+
+@pytest.mark.parametrize(
+    ("steps", "width", "tried"),
+    [(500, 1.0, "epochs=18"), (1200, 1.0, "width=2"), (500, 0.25, "width=0.5")],
+)
+def test_what_learned_little_is_trained_longer_before_it_is_made_wider(steps, width, tried):
+    ill = ILL["underfitting"](healthy())
+    recipe = msgspec.structs.replace(ill.recipe, width=width)
+    ill = changed(ill, steps=steps, recipe=recipe, settled={"model": "mlp"})
+    (found,) = (each for each in judge_evidence(ill) if each.name == "underfitting")
+    assert found.next_step.endswith(f"--set {tried}")
 
 
 def test_a_cause_hides_what_it_explains_and_keeps_it():

@@ -171,7 +171,7 @@ def test_a_method_whose_package_is_missing_names_the_extra(subject, monkeypatch)
 
 
 def test_the_images_that_tell_most_are_picked(evaluation):
-    picked = pick_telling(evaluation)
+    picked = pick_telling(evaluation.run, evaluation.predictions)
     wrong = pick(evaluation.predictions, "confident wrong", count=4)["image"].to_list()
     assert [each.name for each in picked[: len(wrong)]] == wrong
     assert len({each.name for each in picked}) == len(picked) <= 12

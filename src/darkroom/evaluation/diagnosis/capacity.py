@@ -8,6 +8,7 @@ from darkroom.findings import Finding
 _GAP = 0.05  # own: of the images, by the lower end of the interval
 _CLEAR_GAP = 0.1  # own: what was measured
 _MORE = 1.3  # own: regression; the error of new images over that of known ones
+_LONG = 1_000  # own: steps; after fewer it is tried whether more of them help
 _LEARNED = 0.8  # own: of the way from guessing to knowing the training images
 
 
@@ -54,14 +55,18 @@ def underfitting(evidence: Evidence) -> Finding | None:
             f"it did not learn even the images it trained on: {evidence.told(train.score)} on "
             f"these, {evidence.told(valid.score)} on new ones"
         ),
-        next_step=evidence.train_again(
-            "transfer.fine_tune_epochs=6"
-            if evidence.is_pretrained and not evidence.recipe.transfer.fine_tune_epochs
-            else f"width={2 * evidence.recipe.width:g}"
-            if not evidence.is_pretrained
-            else f"epochs={2 * (evidence.recipe.epochs or 1)}"
-        ),
+        next_step=evidence.train_again(_stronger(evidence)),
     )
+
+
+def _stronger(evidence: Evidence) -> str:
+    """Give what may let it learn more: of a thawed trunk, a short training or a whole one."""
+    recipe = evidence.recipe
+    if evidence.is_pretrained and not recipe.transfer.fine_tune_epochs:
+        return "transfer.fine_tune_epochs=6"
+    if evidence.is_pretrained or (recipe.width >= 1 and evidence.steps < _LONG):
+        return f"epochs={3 * (recipe.epochs or 1)}"
+    return f"width={2 * recipe.width:g}"
 
 
 def _remedy(evidence: Evidence) -> str:

@@ -22,10 +22,6 @@ if TYPE_CHECKING:
     from jaxtyping import Bool, Float
 
 
-_KEPT = ("image_size", "resize", "scaling", "width", "dropout", "l2", "activation", "balance")
-_USUAL = Recipe()
-
-
 class Answered(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """What the best weights answer for some images of a part, as they will in production."""
 
@@ -70,6 +66,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     task: Task
     classes: tuple[str, ...]
     recipe: Recipe  # settled
+    settled: dict[str, object]  # by the user, not by what is usual; by dotted names
     is_pretrained: bool
     takes_bytes: bool  # the network scales pixels of 0..255 itself
     usual_lr: float  # the highest rate that such a network usually learns with
@@ -113,20 +110,12 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
         return told_share(score) if self.task != "regression" else f"an error of {score}"
 
     def train_again(self, *settings: str) -> str:
-        """Give the command that trains the same network on the same images with other settings.
+        """Give the command that trains again on the same images, with other settings.
 
-        What a recipe leaves open by default is kept where the user had settled it; the rest, such
-        as epochs and rate, is settled anew.
+        What the user had settled is kept.
         """
-        kept: dict[str, object] = {"model": self.recipe.model}
-        for name in _KEPT:
-            value = getattr(self.recipe, name)
-            if value != getattr(_USUAL, name):
-                kept[name] = value
-        if self.recipe.transfer.weights is not None:
-            kept["transfer.weights"] = self.recipe.transfer.weights
         changed = dict(setting.partition("=")[::2] for setting in settings)
-        return _train(self.source, {**kept, **changed})
+        return _train(self.source, {**self.settled, **changed})
 
     def split_again(self, **settings: object) -> str:
         """Give the command that deals all images anew, copies together, and trains."""

@@ -19,7 +19,7 @@ from darkroom.evaluation.predict import Answerer
 from darkroom.models.catalog import network_named
 from darkroom.training.guards import measure_chance
 from darkroom.training.run import Run
-from darkroom.training.settle import usual_rate
+from darkroom.training.settle import settled_by_user, usual_rate
 
 if TYPE_CHECKING:
     from jaxtyping import Int
@@ -88,6 +88,7 @@ def _told_by_records(run: Run) -> Evidence:
         task=record.task,
         classes=record.classes,
         recipe=record.recipe,
+        settled=settled_by_user(dataset, record.recipe, record.pretrained),
         is_pretrained=record.pretrained is not None,
         takes_bytes=network_named(record.architecture.name).scaling == "bytes",
         usual_lr=usual_rate(record.recipe, record.task, is_pretrained=bool(record.pretrained)),

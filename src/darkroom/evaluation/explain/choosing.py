@@ -16,12 +16,11 @@ from darkroom.data.preprocess import Preprocess, prepare_image
 from darkroom.data.showing import spread_evenly
 from darkroom.data.sources.gather import gather_images
 from darkroom.errors import DataError
-from darkroom.evaluation.looks import Look
+from darkroom.evaluation.looks import Look, pick
 
 if TYPE_CHECKING:
     from jaxtyping import UInt8
 
-    from darkroom.evaluation.evaluation import Evaluation
     from darkroom.training.run import Run
 
 MOST = 100  # images on one page
@@ -38,14 +37,19 @@ class Picked(msgspec.Struct, frozen=True, kw_only=True):
     why: str  # it was picked
 
 
-def pick_telling(evaluation: Evaluation) -> list[Picked]:
-    """Take the images of an evaluation that tell most: surely wrong, uncertain, surely right."""
+def pick_telling(run: Run, predictions: pl.DataFrame, *, count: int = _OF_A_LOOK) -> list[Picked]:
+    """Take the images of an evaluation that tell most: surely wrong, uncertain, surely right.
+
+    Args:
+        run: That was evaluated.
+        predictions: A row per image, as an evaluation keeps them.
+        count: Of each kind, at most.
+    """
     why: dict[str, str] = {}
     for look in _LOOKS:
-        for image in evaluation.looks(look, count=_OF_A_LOOK)["image"]:
+        for image in pick(predictions, look, count=count)["image"]:
             why.setdefault(image, look)
-    run = evaluation.run
-    labels = dict(evaluation.predictions.select("image", "labels").iter_rows())
+    labels = dict(predictions.select("image", "labels").iter_rows())
     return _prepared(run.dataset, list(why), run.record.preprocess, labels, why)
 
 

@@ -25,23 +25,28 @@ def render(record: ExplanationsRecord, pictures: Mapping[str, Image.Image]) -> s
         record: What is said.
         pictures: By the names that the record gives them.
     """
-    sheets = {sheet.picture for sheet in record.sheets}
     maps = [each for method in record.methods for each in method.trust]
     return fill_template(
         "explain.html.j2",
         record=record,
         trusted=sum(each.is_trustworthy for each in maps),
         maps=len(maps),
-        uris={
-            name: image_uri(image, quality=None if name in sheets else _QUALITY)
-            for name, image in pictures.items()
-        },
+        uris=picture_uris(record, pictures),
         likeness=_likeness(record),
         orders=RANDOM_ORDERS,
         redraws=REDRAWS,
         alike=ALIKE,
         version=__version__,
     )
+
+
+def picture_uris(record: ExplanationsRecord, pictures: Mapping[str, Image.Image]) -> dict[str, str]:
+    """Give each picture as it stands in a page, by its name."""
+    sheets = {sheet.picture for sheet in record.sheets}
+    return {
+        name: image_uri(image, quality=None if name in sheets else _QUALITY)
+        for name, image in pictures.items()
+    }
 
 
 def _likeness(record: ExplanationsRecord) -> dict[tuple[str, str], str]:

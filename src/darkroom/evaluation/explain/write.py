@@ -25,12 +25,17 @@ def write_explanations(folder: Path, asking: Asking) -> Explanations:
         ArtifactError: The folder exists already, or the disk is full or refuses.
     """
     with staging_folder(folder) as staging:
-        _fill(staging, make_gallery(asking))
+        fill_folder(staging, make_gallery(asking))
         appear(staging, folder)
     return Explanations(folder)
 
 
-def _fill(folder: Path, gallery: Gallery) -> None:
+def fill_folder(folder: Path, gallery: Gallery) -> None:
+    """Write a gallery into a folder.
+
+    Raises:
+        ArtifactError: The disk is full or refuses.
+    """
     for name, image in gallery.pictures.items():
         buffer = io.BytesIO()
         image.save(buffer, "PNG")

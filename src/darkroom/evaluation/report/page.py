@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from darkroom.evaluation.explain.page import picture_uris
 from darkroom.evaluation.looks import Look
 from darkroom.evaluation.regression import RegressionMetrics
 from darkroom.evaluation.report import contents, leads
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from darkroom.evaluation.details import Details, Judged
     from darkroom.evaluation.diagnosis.diagnosis import Diagnosis
     from darkroom.evaluation.evaluation import EvaluationRecord
+    from darkroom.evaluation.explain.gallery import Gallery
     from darkroom.evaluation.metrics import Metrics
     from darkroom.evaluation.report.figures import Drawn
     from darkroom.training.run import Run
@@ -34,6 +36,7 @@ _SECTIONS = {
     "confusions": "Confusions",
     "errors": "Errors",
     "pictures": "Pictures",
+    "why": "Why",
     "classes": "Classes",
     "sureness": "Sureness",
     "curves": "Curves",
@@ -142,6 +145,7 @@ def render(page: Page, script: tuple[str, str]) -> str:
         numbers=page.album.numbers(),
         training=contents.of_the_training(page.run),
         data_words=contents.of_the_data(page.run),
+        why=_why(page.judged.gallery),
         lineage=page.run.workspace.lineage(page.run.path),
         shell=shell,
         python=python,
@@ -182,6 +186,19 @@ def _of_the_task(page: Page, fresh: Metrics | RegressionMetrics) -> dict[str, An
     }
 
 
+def _why(gallery: Gallery | None) -> dict[str, Any]:
+    """Give what stands below each explained picture, and how many can be trusted."""
+    if gallery is None:
+        return {}
+    maps = [each for method in gallery.record.methods for each in method.trust]
+    return {
+        "record": gallery.record,
+        "uris": picture_uris(gallery.record, gallery.pictures),
+        "trusted": sum(each.is_trustworthy for each in maps),
+        "maps": len(maps),
+    }
+
+
 def _sections(page: Page) -> dict[str, str]:
     """Name the sections that this page has, by their ids."""
     figures = page.figures
@@ -189,6 +206,7 @@ def _sections(page: Page) -> dict[str, str]:
         "findings": bool(page.diagnosis.findings or page.diagnosis.unclear),
         "confusions": page.confusions is not None,
         "errors": page.is_regression,
+        "why": page.judged.gallery is not None,
         "classes": not page.is_regression,
         "sureness": not page.is_regression,
         "curves": "roc" in figures or "precision-recall" in figures,
