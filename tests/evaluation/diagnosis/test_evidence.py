@@ -129,3 +129,9 @@ def test_numbers_are_judged_by_their_error():
     assert names == ["overfitting"]
     names = [each.name for each in judge_evidence(changed(base, train=told(9), valid=told(9)))]
     assert names == ["underfitting"]
+
+
+def test_images_that_are_dealt_anew_are_trained_on_as_before():
+    words = shlex.split(changed(healthy(), settled={"model": "mlp"}).split_again(valid=0.3))
+    assert words[:3] == ["darkroom", "train", "photos"]
+    assert words[3:] == shlex.split("--set model=mlp --set data.parts=anew --set data.valid=0.3")

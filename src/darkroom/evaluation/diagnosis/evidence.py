@@ -118,9 +118,9 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
         return _train(self.source, {**self.settled, **changed})
 
     def split_again(self, **settings: object) -> str:
-        """Give the command that deals all images anew, copies together, and trains."""
+        """Give the command that deals all images anew, copies together, and trains as before."""
         dealt = {f"data.{name}": value for name, value in settings.items()}
-        return _train(self.location, {"data.parts": "anew", **dealt})
+        return _train(self.location, {**self.settled, "data.parts": "anew", **dealt})
 
 
 def _train(source: str, settings: Mapping[str, object]) -> str:
