@@ -13,6 +13,9 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
 
 
 @contextlib.contextmanager
@@ -62,4 +65,14 @@ logging.getLogger("tensorflow").setLevel(logging.ERROR)
 with _quiet(), _collecting_nothing():
     import keras
 
-__all__ = ["keras"]
+__all__ = ["keras", "to_numpy"]
+
+
+def to_numpy(value: Any) -> np.ndarray:
+    """Copy the numbers of a tensor, or of the value of a variable.
+
+    Keras' own function warns of TensorFlow's variables under NumPy 2.
+    """
+    if keras.backend.backend() == "torch":
+        value = value.detach().cpu()
+    return np.array(np.asarray(value))

@@ -133,7 +133,7 @@ def gather_state(model: keras.Model) -> Tensors:
         model.jax_state_sync()
     kept = {"model": without_pixels(model.variables), "optimizer": model.optimizer.variables}
     return gather_metrics(model) | {
-        f"{group}.{place:04d}": np.asarray(variable.value).copy()
+        f"{group}.{place:04d}": _copied(variable)
         for group, variables in kept.items()
         for place, variable in enumerate(variables)
     }
@@ -142,9 +142,15 @@ def gather_state(model: keras.Model) -> Tensors:
 def gather_metrics(model: keras.Model) -> Tensors:
     """Copy what the metrics of an epoch have counted so far."""
     return {
-        f"metrics.{place:04d}": np.asarray(variable.value).copy()
+        f"metrics.{place:04d}": _copied(variable)
         for place, variable in enumerate(model.metrics_variables)
     }
+
+
+def _copied(variable: keras.Variable) -> np.ndarray:
+    from darkroom.backend import to_numpy
+
+    return to_numpy(variable.value)
 
 
 def restore_state(model: keras.Model, tensors: Tensors) -> Tensors:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from darkroom.backend import keras
+from darkroom.backend import keras, to_numpy
 from darkroom.training.recipe import Optimizer, OptimizerName
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def average_weights(model: keras.Model, optimizer: keras.optimizers.Optimizer) -
     if not optimizer.use_ema or not int(optimizer.iterations):
         yield
         return
-    weights = [np.asarray(weight).copy() for weight in model.trainable_variables]
+    weights = [to_numpy(weight.value) for weight in model.trainable_variables]
     try:
         optimizer.put_averages(model.trainable_variables)
         yield

@@ -16,7 +16,7 @@ import numpy as np
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
-from darkroom.backend import keras
+from darkroom.backend import keras, to_numpy
 from darkroom.data.dataset import Dataset
 from darkroom.data.kept import parent_dataset
 from darkroom.errors import ArtifactError
@@ -183,7 +183,7 @@ def open_run(run: str | Path, *, workspace: Workspace | None = None) -> Run:
 
 def dump_weights(model: keras.Model) -> bytes:
     """Write the weights of a model, also those that are not trained, as safetensors."""
-    named = {name: np.asarray(weight.value).copy() for name, weight in _named(model).items()}
+    named = {name: to_numpy(weight.value) for name, weight in _named(model).items()}
     return bytes(save_tensors(named))
 
 

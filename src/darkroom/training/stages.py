@@ -235,7 +235,8 @@ def _compiled(
 
 def steps_per_call(batches: TrainingBatches) -> int:
     """Choose how many steps run per call: a divisor of the epoch, so that epochs stay exact."""
-    if math.prod(batches[0][0].shape[1:]) > _SMALL_INPUT:
+    is_large = math.prod(batches[0][0].shape[1:]) > _SMALL_INPUT
+    if is_large or keras.backend.backend() == "torch":  # where Keras knows no other number
         return 1
     steps = batches.steps_per_epoch
     return max(count for count in range(1, _MOST_STEPS + 1) if steps % count == 0)

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from darkroom.backend import keras
+from darkroom.backend import keras, to_numpy
 from darkroom.data.preprocess import Preprocess
 from darkroom.evaluation.explain.inside import Inside
 from darkroom.evaluation.explain.insides import feature_maps, first_kernels
@@ -38,7 +38,7 @@ def test_a_slope_is_what_the_score_changes_by(task):
     classes = np.array([0, 1, 1])
 
     def score(images: np.ndarray) -> np.ndarray:
-        logits = np.asarray(network(images), np.float64)
+        logits = to_numpy(network(images)).astype(np.float64)
         own, other = logits[range(3), classes], logits[range(3), 1 - classes]
         return own - other if task == "single-label" else own
 
@@ -130,7 +130,7 @@ def test_a_head_that_begins_at_zero_is_drawn_as_well():
     assert np.ptp(network.answer(pixels)) == 0  # every class alike
     redrawn = Redrawn(toy).subject(0)
     kernel = redrawn.inside.network.get_layer("logits").kernel
-    assert np.asarray(kernel.value).std() > 0
+    assert to_numpy(kernel.value).std() > 0
 
 
 def test_labelled_images_come_from_the_validation_part(run, subject):

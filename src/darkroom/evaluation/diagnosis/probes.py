@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, get_args
 import msgspec
 import numpy as np
 
-from darkroom.backend import keras
+from darkroom.backend import keras, to_numpy
 from darkroom.data.preprocess import Preprocess, Scaling, scale_pixels
 from darkroom.evaluation.diagnosis.evidence import Silent
 from darkroom.evaluation.diagnosis.inputs import (
@@ -132,7 +132,7 @@ def find_silent(network: keras.Model, inputs: Inputs) -> tuple[Silent, ...]:
     silent = []
     for number, maps in enumerate(seen if isinstance(seen, list) else [seen], 1):
         # bfloat16 has no place here: runs answer in float32.
-        varies = np.ptp(np.asarray(maps), axis=0).reshape(-1, maps.shape[-1]).max(axis=0) > 0
+        varies = np.ptp(to_numpy(maps), axis=0).reshape(-1, maps.shape[-1]).max(axis=0) > 0
         silent.append(
             Silent(
                 layer=f"activation {number} of {len(layers)}",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
+from darkroom.backend import to_numpy
 from darkroom.evaluation.explain.inside import Inside
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def first_kernels(inside: Inside) -> Sheet:
     Args:
         inside: With at least one convolution.
     """
-    kernels = np.asarray(inside.convolutions[0].kernel, np.float32)
+    kernels = to_numpy(inside.convolutions[0].kernel.value).astype(np.float32)
     if kernels.shape[2] not in (1, 3):
         kernels = kernels.mean(axis=2, keepdims=True)
     each = np.moveaxis(kernels, 3, 0)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import msgspec
 import numpy as np
 
+from darkroom.backend import to_numpy
 from darkroom.evaluation.explain.inside import Inside
 from darkroom.evaluation.explain.subject import Subject
 from darkroom.models.catalog import build_model
@@ -35,9 +36,9 @@ class Redrawn:
             one, other = (build_model(inside.architecture) for _ in range(2))
         self._subject, self._seed = subject, seed
         self._inside = Inside(one, inside.architecture, inside.preprocess)
-        self._fresh = [np.asarray(weight.value).copy() for weight in one.weights]
+        self._fresh = [to_numpy(weight.value) for weight in one.weights]
         self._is_drawn = [
-            not np.array_equal(fresh, np.asarray(weight.value))
+            not np.array_equal(fresh, to_numpy(weight.value))
             for fresh, weight in zip(self._fresh, other.weights, strict=True)
         ]
 
