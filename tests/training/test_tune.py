@@ -81,7 +81,7 @@ def test_a_search_ends_with_as_many_trials_as_were_wanted_and_begins_with_the_st
     assert [path.name for path in storage.parent.glob("*.db")] == [storage.name]
 
 
-@pytest.mark.parametrize("pruning", ["median", "hyperband"])
+@pytest.mark.parametrize("pruning", ["percentile", "median", "hyperband"])
 def test_trials_that_fall_behind_are_cut_short(tmp_path, pruning):
     trials, whole = Trials(tmp_path / "a.db", plan(pruning=pruning)), Trials(
         tmp_path / "b.db", plan(pruning="none")

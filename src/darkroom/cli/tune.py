@@ -14,7 +14,7 @@ from darkroom.cli.printing import print_json, print_path, say, say_below
 if TYPE_CHECKING:
     from darkroom.training.tuning import Tuning
 
-PRUNINGS = ("median", "hyperband", "none")
+PRUNINGS = ("percentile", "median", "hyperband", "none")
 
 
 @click.command()
@@ -31,7 +31,7 @@ PRUNINGS = ("median", "hyperband", "none")
 @click.option(
     "--pruning",
     type=click.Choice(PRUNINGS),
-    default="median",
+    default="percentile",
     show_default=True,
     help="How trials that fall behind are cut short.",
 )

@@ -10,6 +10,8 @@ import optuna
 from darkroom.training.space import Choice, Range, Values, takes_whole_numbers
 from darkroom.training.tuning import SearchPlan
 
+# Own, percent. By the median, 20 trials cost 45 to 70 % of 20 whole ones, as luck would have it.
+_KEPT = 100 / 3
 _RANDOM = 6  # trials drawn at random before the sampler learns; Optuna's ten are half of twenty
 
 
@@ -20,8 +22,9 @@ def make_pruner(plan: SearchPlan) -> optuna.pruners.BasePruner:
     2016, arXiv:1603.06560. A quarter of the epochs is let go by, as long as the usual rate climbs.
     """
     first = max(plan.epochs // 4, 1)
-    if plan.pruning == "median":
-        return optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=first)
+    if plan.pruning in ("percentile", "median"):
+        best = _KEPT if plan.pruning == "percentile" else 50.0
+        return optuna.pruners.PercentilePruner(best, n_startup_trials=4, n_warmup_steps=first)
     if plan.pruning == "hyperband" and plan.epochs > first:
         return optuna.pruners.HyperbandPruner(min_resource=first, max_resource=plan.epochs)
     return optuna.pruners.NopPruner()

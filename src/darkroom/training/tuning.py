@@ -17,7 +17,7 @@ from darkroom.training.studies import Measure, told_difference
 if TYPE_CHECKING:
     from darkroom.plots import Figure
 
-Pruning = Literal["median", "hyperband", "none"]
+Pruning = Literal["percentile", "median", "hyperband", "none"]
 Ended = Literal["finished", "cut short", "failed"]
 
 
@@ -25,7 +25,7 @@ class Search(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """How a search goes about it."""
 
     workers: int = 1  # processes that train at the same time
-    pruning: Pruning = "median"  # which trials are cut short; hyperband cuts sooner and more
+    pruning: Pruning = "percentile"  # which trials are cut short
     seeds: int = 4  # fresh ones, with which the winner and the starting recipe are trained again
     seed: int = 0  # of the search itself; the trials share the recipe's
     storage: str | None = None  # an SQLite file; None: in the workspace, named by what is searched
