@@ -10,6 +10,7 @@ from darkroom.models.weights import FoundWeights, Pretrained
 from darkroom.records import with_overrides
 from darkroom.training.recipe import Recipe
 from darkroom.training.settle import Chosen, settle_recipe, settled_by_user
+from tests.making import draw_folder
 
 PRETRAINED = Pretrained(trunk="mobilenet_v2", sha256="0" * 64, source="weights.h5")
 
@@ -59,6 +60,16 @@ def test_what_a_user_settled_is_told_from_what_followed(dataset, asked):
                      "curriculum.hardest_first"}  # fmt: skip
     again = with_overrides(Recipe(), [f"{name}={value}" for name, value in told.items()])
     assert settle_recipe(dataset, again, Chosen(network=network, found=found)) == settled
+
+
+def test_a_class_whose_name_cannot_be_typed_troubles_nobody(workspace, tmp_path):
+    root = draw_folder(tmp_path / "dogs", ("ball", "box"), 8)
+    (root / "ball").rename(root / "st. bernard")
+    dogs = darkroom.split_dataset(darkroom.open_dataset(root, workspace=workspace))
+    recipe = Recipe(model="mlp", class_weights={"st. bernard": 2.0, "box": 3.0})
+    found = FoundWeights(width=1.0, where="here")
+    settled = settle_recipe(dogs, recipe, Chosen(network=network_named("mlp"), found=found))
+    assert settled_by_user(dogs, settled, None) == {"model": "mlp", "class_weights.box": 3.0}
 
 
 def trained(dataset, monitor, seed):

@@ -215,7 +215,8 @@ def _by_dotted_name(record: msgspec.Struct) -> dict[str, object]:
         if isinstance(value, msgspec.Struct):
             told |= {f"{name}.{inner}": v for inner, v in _by_dotted_name(value).items()}
         elif isinstance(value, dict):
-            told |= {f"{name}.{key}": each for key, each in value.items()}
+            # A class with a dot in its name cannot be said by a dotted one.
+            told |= {f"{name}.{k}": v for k, v in value.items() if not {".", "="} & set(k)}
         elif isinstance(value, tuple):
             told[name] = list(value)
         elif value is not None:
