@@ -24,7 +24,7 @@ def make_pruner(plan: SearchPlan) -> optuna.pruners.BasePruner:
     first = max(plan.epochs // 4, 1)
     if plan.pruning in ("percentile", "median"):
         best = _KEPT if plan.pruning == "percentile" else 50.0
-        return optuna.pruners.PercentilePruner(best, n_startup_trials=4, n_warmup_steps=first)
+        return optuna.pruners.PercentilePruner(best, n_startup_trials=3, n_warmup_steps=first)
     if plan.pruning == "hyperband" and plan.epochs > first:
         return optuna.pruners.HyperbandPruner(min_resource=first, max_resource=plan.epochs)
     return optuna.pruners.NopPruner()
