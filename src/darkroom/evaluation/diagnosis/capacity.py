@@ -60,7 +60,7 @@ def underfitting(evidence: Evidence) -> Finding | None:
 
 
 def _stronger(evidence: Evidence) -> str:
-    """Give what may let it learn more: of a thawed trunk, a short training or a whole one."""
+    """Give what may let it learn more: a thawed trunk, more epochs, or more units."""
     recipe = evidence.recipe
     if evidence.is_pretrained and not recipe.transfer.fine_tune_epochs:
         return "transfer.fine_tune_epochs=6"
