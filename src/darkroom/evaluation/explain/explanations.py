@@ -99,6 +99,16 @@ class ExplanationsRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     left_out: tuple[str, ...]  # what the time did not reach
     effort: Effort
 
+    @property
+    def maps(self) -> int:
+        """How many maps there are, of all methods."""
+        return sum(len(method.trust) for method in self.methods)
+
+    @property
+    def trusted(self) -> int:
+        """How many of them can be believed."""
+        return sum(each.is_trustworthy for method in self.methods for each in method.trust)
+
 
 class Explanations:
     """Explained images, in a folder with a page.
@@ -139,11 +149,9 @@ class Explanations:
     def summary(self) -> str:
         """Say in one line how many explanations can be believed."""
         record = self.record
-        maps = [each for method in record.methods for each in method.trust]
-        trusted = sum(each.is_trustworthy for each in maps)
         return (
             f"{counted(len(record.images), 'image', 'images')} of {record.subject} · "
-            f"{trusted:,} of {counted(len(maps), 'map', 'maps')} trustworthy"
+            f"{record.trusted:,} of {counted(record.maps, 'map', 'maps')} trustworthy"
         )
 
     def __repr__(self) -> str:

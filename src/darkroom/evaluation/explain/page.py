@@ -25,12 +25,9 @@ def render(record: ExplanationsRecord, pictures: Mapping[str, Image.Image]) -> s
         record: What is said.
         pictures: By the names that the record gives them.
     """
-    maps = [each for method in record.methods for each in method.trust]
     return fill_template(
         "explain.html.j2",
         record=record,
-        trusted=sum(each.is_trustworthy for each in maps),
-        maps=len(maps),
         uris=picture_uris(record, pictures),
         likeness=_likeness(record),
         orders=RANDOM_ORDERS,

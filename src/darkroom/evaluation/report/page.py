@@ -187,15 +187,12 @@ def _of_the_task(page: Page, fresh: Metrics | RegressionMetrics) -> dict[str, An
 
 
 def _why(gallery: Gallery | None) -> dict[str, Any]:
-    """Give what stands below each explained picture, and how many can be trusted."""
+    """Give the explained images with their pictures; nothing when nobody asked."""
     if gallery is None:
         return {}
-    maps = [each for method in gallery.record.methods for each in method.trust]
     return {
         "record": gallery.record,
         "uris": picture_uris(gallery.record, gallery.pictures),
-        "trusted": sum(each.is_trustworthy for each in maps),
-        "maps": len(maps),
     }
 
 
