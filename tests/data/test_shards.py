@@ -330,7 +330,8 @@ def number(value: int) -> bytes:
 
 def claims(rows: int, *groups: int) -> bytes:
     """Write a Parquet file that is a footer only: its rows, and the bytes of its row groups."""
-    listed = b"".join(b"\x26" + number(size) + b"\x00" for size in groups)
+    no_columns = b"\x19\x0c"
+    listed = b"".join(no_columns + b"\x16" + number(size) + b"\x00" for size in groups)
     footer = b"\x36" + number(rows) + bytes([0x19, len(groups) << 4 | 12]) + listed + b"\x00"
     return b"PAR1" + footer + len(footer).to_bytes(4, "little") + b"PAR1"
 
