@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-from typing import ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 import pytest
@@ -37,6 +37,8 @@ class Camera(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     pixels: int = 12
     gain: float = 1.0
     flash: bool | None = None
+    tint: Literal["none", "red"] = "red"
+    strap: Annotated[str | None, msgspec.Meta(examples=["none", "a maker's name"])] = None
     lens: Lens = Lens()
     spare: Lens | None = None
     bag: tuple[Lens, ...] = ()
@@ -64,6 +66,8 @@ cameras = st.builds(
     pixels=st.integers(-(2**63), 2**63 - 1),
     gain=reals,
     flash=st.none() | st.booleans(),
+    tint=st.sampled_from(["none", "red"]),
+    strap=st.none() | words,
     lens=lenses,
     spare=st.none() | lenses,
     bag=st.lists(lenses, max_size=3).map(tuple),
@@ -306,6 +310,8 @@ def test_a_hash_is_64_hex_digits():
         ("name=[not json", {"name": "[not json"}),
         ("flash=true", {"flash": True}),
         ("flash=none", {"flash": None}),
+        ("tint=none", {"tint": "none"}),
+        ("strap=None", {"strap": "none"}),
         ("lens.aperture=4", {"lens": Lens(aperture=4.0)}),
         ('lens={"maker": "a"}', {"lens": Lens(maker="a")}),
         ("spare.maker=a", {"spare": Lens(maker="a")}),

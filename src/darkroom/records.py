@@ -153,7 +153,8 @@ def with_overrides(record: R, settings: Iterable[str], *, table: str = "") -> R:
 
     Args:
         record: The record to start from; it is not changed.
-        settings: For example `["epochs=3", "optimizer.peak_lr=2e-3"]`. `none` clears a field.
+        settings: For example `["epochs=3", "optimizer.peak_lr=2e-3"]`. `none` clears a field,
+            unless it is one of the field's words: in a `Literal`, or among its `Meta.examples`.
         table: What the user types before each name, with its dot, for the errors.
 
     Raises:
@@ -167,17 +168,21 @@ def with_overrides(record: R, settings: Iterable[str], *, table: str = "") -> R:
                 f"--set {table}{setting}: expected name=value", hint=f"--set {table}{setting}=VALUE"
             )
         steps = name.strip().split(".")
-        target = _holder(document, type(record), steps, table)
-        target[steps[-1]] = None if value.strip().lower() == "none" else _parsed(value.strip())
+        target, owner = _holder(document, type(record), steps, table)
+        if value.strip().lower() == "none":
+            target[steps[-1]] = "none" if _knows_none(owner, steps[-1]) else None
+        else:
+            target[steps[-1]] = _parsed(value.strip())
     return from_document(document, type(record), where="--set", error=RecipeError, strict=False)
 
 
 def _holder(
     document: Document, kind: type[msgspec.Struct], steps: list[str], table: str
-) -> Document:
-    """Walk a dotted name down to the table that holds its last step."""
+) -> tuple[Document, type[msgspec.Struct] | None]:
+    """Walk a dotted name down to the table that holds its last step, and name its record."""
     target: object = document
     owner: type[msgspec.Struct] | None = kind  # None inside a dict, whose keys are free
+    holds = owner
     for depth, step in enumerate(steps):
         if not isinstance(target, dict):
             whole = table + ".".join(steps[:depth])
@@ -192,11 +197,27 @@ def _holder(
                 f"--set: {kind.__name__} has no field `{table}{'.'.join(steps)}`",
                 hint=f"did you mean {guess}?",
             )
-        holder, owner = target, _field_record(owner, step) if owner else None
+        holder, holds, owner = target, owner, _field_record(owner, step) if owner else None
         if owner is not None and depth < len(steps) - 1 and holder.get(step) is None:
             holder[step] = {}  # an optional record that is not there yet
         target = holder.get(step)
-    return cast(Document, holder)
+    return cast(Document, holder), holds
+
+
+def _knows_none(owner: type[msgspec.Struct] | None, name: str) -> bool:
+    """Tell whether `none` is a word that a field takes."""
+    waiting = [
+        field.type
+        for field in (msgspec.structs.fields(owner) if owner else ())
+        if field.name == name
+    ]
+    while waiting:
+        candidate = waiting.pop()
+        words = candidate.examples if isinstance(candidate, msgspec.Meta) else [candidate]
+        if "none" in (words or []):
+            return True
+        waiting.extend(get_args(candidate))
+    return False
 
 
 def _parsed(value: str) -> object:

@@ -17,7 +17,8 @@ from darkroom.errors import ArtifactError, RecipeError, ServiceError
 from darkroom.models import weights
 from darkroom.models.trunks import TRUNKS, Published
 from darkroom.models.weights import Pretrained, fetch_weights, find_weights, kept_weights
-from darkroom.records import from_json, to_json
+from darkroom.records import from_json, to_json, with_overrides
+from darkroom.training.recipe import Recipe
 from tests.data.file_server import FileServer
 
 BYTES = b"as good as weights" * 1000
@@ -47,6 +48,12 @@ def published(monkeypatch):
 def test_none_is_a_start_at_random_for_every_network():
     assert find_weights("resnet18", "none", width=0.5).path is None
     assert find_weights("vgg16", "none").pretrained is None
+
+
+def test_none_can_be_typed_as_the_hints_say():
+    typed = with_overrides(Recipe(), ["transfer.weights=none"])
+    assert typed.transfer.weights == "none"
+    assert with_overrides(Recipe(balance="weights"), ["balance=none"]).balance == "none"
 
 
 @pytest.mark.parametrize("checksum", [MD5, SHA256, ""])

@@ -6,7 +6,7 @@ run records the recipe with nothing left open.
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
@@ -98,7 +98,8 @@ class Augment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class Transfer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a network with a pretrained trunk is trained: its head first, then the trunk too."""
 
-    weights: str | None = None  # imagenet, none, or the path of a file that Keras wrote
+    # Or the path of a file that Keras wrote.
+    weights: Annotated[str | None, msgspec.Meta(examples=["imagenet", "none"])] = None
     fine_tune_epochs: int = 0  # after those of the head
     groups: int = 3  # the trunk's layers thaw in so many groups, the last first, one by one
     rate_decay: float = 0.3  # each group learns at this share of the rate of the one after it
