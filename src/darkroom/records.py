@@ -12,7 +12,7 @@ import json
 import math
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NoReturn, TypeVar, cast, get_args
 
 import msgspec
@@ -206,18 +206,10 @@ def _holder(
 
 def _knows_none(owner: type[msgspec.Struct] | None, name: str) -> bool:
     """Tell whether `none` is a word that a field takes."""
-    waiting = [
-        field.type
-        for field in (msgspec.structs.fields(owner) if owner else ())
-        if field.name == name
-    ]
-    while waiting:
-        candidate = waiting.pop()
-        words = candidate.examples if isinstance(candidate, msgspec.Meta) else [candidate]
-        if "none" in (words or []):
-            return True
-        waiting.extend(get_args(candidate))
-    return False
+    return owner is not None and any(
+        "none" in (part.examples or ()) if isinstance(part, msgspec.Meta) else part == "none"
+        for part in _parts_of_type(owner, name)
+    )
 
 
 def _parsed(value: str) -> object:
@@ -308,12 +300,15 @@ def _explained(
 
 def _field_record(kind: type[msgspec.Struct], name: str) -> type[msgspec.Struct] | None:
     """Find the record type inside a field, also behind `| None` or a tuple."""
-    for field in msgspec.structs.fields(kind):
-        if field.name == name:
-            waiting = [field.type]
-            while waiting:
-                candidate = waiting.pop()
-                if isinstance(candidate, type) and issubclass(candidate, msgspec.Struct):
-                    return candidate
-                waiting.extend(get_args(candidate))
+    for part in _parts_of_type(kind, name):
+        if isinstance(part, type) and issubclass(part, msgspec.Struct):
+            return part
     return None
+
+
+def _parts_of_type(kind: type[msgspec.Struct], name: str) -> Iterator[object]:
+    """Give the type of a field, and all that stands within its brackets."""
+    waiting = [field.type for field in msgspec.structs.fields(kind) if field.name == name]
+    while waiting:
+        yield (part := waiting.pop())
+        waiting.extend(get_args(part))
