@@ -31,6 +31,7 @@ from darkroom.training.trials import Trials
 from darkroom.training.tune import plan_search
 from darkroom.training.tuning import Search
 
+SIGNS = test_data() / "sign-digits"
 PAIRS = {"digits": 3, "hand signs": 2}
 TRIALS = 20
 KILLS = 6
@@ -47,7 +48,7 @@ SPACE = {
 
 def search_s(root: Path, images: str, pruning: str, seed: int) -> dict[str, float]:
     """Do one search in a workspace of its own, and time its trials."""
-    source = "builtin:digits" if images == "digits" else test_data() / "sign-digits"
+    source = "builtin:digits" if images == "digits" else SIGNS
     workspace = darkroom.Workspace(root / f"{images}-{pruning}-{seed}")
     dataset = darkroom.split_dataset(darkroom.open_dataset(source, workspace=workspace))
     recipe = msgspec.structs.replace(RECIPES[images], seed=seed)
@@ -113,6 +114,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         for images, pairs in PAIRS.items():
+            if images == "hand signs" and not SIGNS.is_dir():
+                print(f"left out: {SIGNS} is not there; set DARKROOM_TEST_DATA")
+                continue
             rows = []
             for seed in range(pairs):
                 order = ("percentile", "none") if seed % 2 else ("none", "percentile")
@@ -132,7 +136,12 @@ def main() -> None:
         figures["kills"] = kill_often(root)
     goals = {
         "20 trials with pruning cost at most 60 % of 20 full ones": (
-            max(figures[images]["share of the time"]["high"] for images in PAIRS) <= 0.6
+            max(
+                figures[images]["share of the time"]["high"]
+                for images in PAIRS
+                if images in figures
+            )
+            <= 0.6
         ),
         "a kill loses no finished trial": figures["kills"]["finished trials lost"] == 0,
     }
