@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import tracemalloc
 from pathlib import Path
@@ -316,53 +315,6 @@ def test_a_value_that_a_small_file_repeats_without_end_is_refused(tmp_path, work
 @pytest.mark.parametrize("kind", ["image", "label"])
 def test_control_a_value_that_is_repeated_less_is_read(tmp_path, workspace, kind):
     assert open_dataset(repeating(tmp_path / "p.parquet", kind, 20)).record.used == 20
-
-
-def number(value: int) -> bytes:
-    """Write a number as Thrift's compact protocol does."""
-    value *= 2
-    written = bytearray()
-    while value > 127:
-        written.append(value & 127 | 128)
-        value >>= 7
-    return bytes([*written, value])
-
-
-def claims(rows: int, *groups: int) -> bytes:
-    """Write a Parquet file that is a footer only: its rows, and the bytes of its row groups."""
-    no_columns = b"\x19\x0c"
-    listed = b"".join(no_columns + b"\x16" + number(size) + b"\x00" for size in groups)
-    footer = b"\x36" + number(rows) + bytes([0x19, len(groups) << 4 | 12]) + listed + b"\x00"
-    return b"PAR1" + footer + len(footer).to_bytes(4, "little") + b"PAR1"
-
-
-@pytest.mark.parametrize(
-    ("data", "told"),
-    [
-        (claims(20_000_001, 100), "20,000,001 rows"),
-        (claims(7, 2**32 + 1), "row group of 4,294,967,297 bytes"),
-        (claims(7, 2**31, 2**31), "to 4,294,967,296"),
-        (b"PAR1" + b"\xff" * 8 + b"PAR1", "cut short"),
-        (b"PAR1" + b"\x19" * 60_000 + (60_000).to_bytes(4, "little") + b"PAR1", "Parquet"),
-        (b"PAR1" + b"\x19\xfc\xff\xff\x7f" + (5).to_bytes(4, "little") + b"PAR1", "more than"),
-    ],
-)
-def test_a_footer_that_claims_too_much_is_refused(data, told):
-    with pytest.raises(DataError) as caught:
-        refuse_bomb(data, where="p.parquet")
-    assert told in caught.value.problem
-
-
-def test_control_a_footer_that_claims_little_is_not():
-    refuse_bomb(claims(7, 100, 2**20), where="p.parquet")
-
-
-@settings(deadline=None, max_examples=200)
-@given(st.binary(max_size=80))
-def test_whatever_a_footer_holds_raises_nothing_but_data_errors(footer):
-    data = b"PAR1" + footer + len(footer).to_bytes(4, "little") + b"PAR1"
-    with contextlib.suppress(DataError):
-        refuse_bomb(data, where="p.parquet")
 
 
 @settings(deadline=None, max_examples=60)

@@ -5,9 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import signal
-import subprocess
-import sys
 import tracemalloc
 from pathlib import Path
 
@@ -18,7 +15,7 @@ from hypothesis import strategies as st
 
 from darkroom import open_dataset
 from darkroom.data.sources import Columns
-from darkroom.data.sources.footer import _footer, _Thrift, _unpacked_pages, refuse_bomb
+from darkroom.data.sources.footer import refuse_bomb
 from darkroom.data.sources.locate import locate_source
 from darkroom.data.sources.tables import read_table, text_bytes
 from darkroom.errors import DataError
@@ -523,44 +520,6 @@ def test_a_damaged_parquet_file_raises_nothing_but_data_errors(tmp_path_factory,
         assert all(len(table.load(name)) == table.rows for name in table.names)
     except DataError:
         pass
-
-
-def claiming(path: Path, values: int) -> Path:
-    """Write a table of six rows whose first page says it has some other number, -64 to 63."""
-    data = bytearray(write_table(path, {"image": PATHS, "label": CLASSES}).read_bytes())
-    six = b"\x2c\x15\x0c"  # a part of the header, its first field, and six as Thrift writes it
-    data[data.index(six) + 2] = 2 * values if values >= 0 else -2 * values - 1
-    path.write_bytes(data)
-    return path
-
-
-@pytest.mark.parametrize("values", [-64, -1, 0, 1, 5, 7, 63])
-def test_a_page_that_claims_what_it_does_not_have_is_refused(tmp_path, values):
-    path = claiming(tmp_path / "t.parquet", values)
-    with pytest.raises(DataError, match="cannot be read as Parquet"):
-        read_table(path, where=str(path))
-
-
-def test_columns_whose_pages_are_the_same_are_refused_before_all_are_gone_through(tmp_path):
-    path = write_table(tmp_path / "t.parquet", {"image": ["0.png"] * 6, "label": ["a"] * 6})
-    data = path.read_bytes()
-    ours = _Thrift(_footer(data)).structure()
-    chunks = [one[3] for group in ours[4] for one in group[1]]
-    assert _unpacked_pages(data, chunks)
-    with pytest.raises(ValueError, match="over each other"):
-        _unpacked_pages(data, chunks[:1] * 1000)
-
-
-def test_control_a_page_that_claims_what_it_has_is_read(tmp_path):
-    path = claiming(tmp_path / "t.parquet", 6)
-    assert read_table(path, where=str(path)).load("image") == PATHS
-
-
-def test_control_polars_alone_is_ended_by_a_page_of_a_negative_number(tmp_path):
-    path = claiming(tmp_path / "t.parquet", -1)
-    read = f"import polars; polars.read_parquet({str(path)!r})"
-    ended = subprocess.run([sys.executable, "-c", read], capture_output=True, check=False)
-    assert ended.returncode == -signal.SIGABRT
 
 
 def test_no_byte_of_the_footer_can_be_changed_to_lose_a_row(tmp_path):

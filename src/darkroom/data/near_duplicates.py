@@ -25,7 +25,9 @@ from darkroom.data.likeness.index import find_candidates
 from darkroom.data.likeness.verify import COARSE, verify_pairs
 from darkroom.data.prepared import pixel_rows
 from darkroom.data.remembered import once_per_dataset
+from darkroom.data.sources.footer import refuse_bomb
 from darkroom.disk import write_file
+from darkroom.errors import DataError
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Int, UInt8, UInt64
@@ -130,8 +132,10 @@ def _known_or_compared(dataset: Dataset, compared: pl.DataFrame) -> tuple[pl.Ser
 def _read(kept: Path) -> pl.DataFrame | None:
     """Read what was found before; None when it is not there, or damaged."""
     try:
-        found = pl.read_parquet(io.BytesIO(kept.read_bytes()))
-    except (FileNotFoundError, pl.exceptions.PolarsError, pl.exceptions.PanicException):
+        data = kept.read_bytes()
+        refuse_bomb(data, where=str(kept))
+        found = pl.read_parquet(io.BytesIO(data))
+    except (FileNotFoundError, DataError, pl.exceptions.PolarsError, pl.exceptions.PanicException):
         return None
     return found if dict(found.schema) == _KEPT else None
 
