@@ -105,7 +105,7 @@ def test_whatever_a_footer_holds_raises_nothing_but_data_errors(footer):
         (page(PLAIN, 6),),
         (page(PLAIN_2, 6),),
         (page(PLAIN, 2), page(PLAIN, 4)),
-        (page(DICTIONARY, 5), page(PLAIN, 6)),
+        (page(DICTIONARY, 7), page(PLAIN, 6)),  # more than are in use
         (page(DICTIONARY, 0, unpacked=0), page(PLAIN, 6)),  # of a column of nulls
         (page(PLAIN_2, 6, field_2=6, field_6=28),),
     ],
