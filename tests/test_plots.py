@@ -5,9 +5,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import vl_convert
 from PIL import Image
 
 from darkroom.intervals import Rate, wilson
@@ -32,7 +35,7 @@ from darkroom.plots import (
     unknown_trade_off,
     value_histograms,
 )
-from darkroom.plots.live import live_script
+from darkroom.plots.live import _bundled, live_script
 
 MOST_ROWS = 5_000  # Altair refuses more in one chart
 
@@ -370,6 +373,20 @@ def test_vega_is_bundled_once_and_its_script_carries_the_digest_that_lets_it_run
     assert script.startswith(kept.read_text())
     assert "data-figure" in script.removeprefix(kept.read_text())
     assert digest == base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
+@pytest.mark.parametrize("python", [sys.executable, "/nowhere/python", "/bin/false"])
+def test_vega_is_bundled_by_another_process_or_where_there_can_be_none_by_this_one(
+    python, monkeypatch
+):
+    works = python == sys.executable
+    here = SimpleNamespace(javascript_bundle=lambda _: "bundled here")
+    monkeypatch.setattr("darkroom.plots.live.vl_convert", here)
+    monkeypatch.setattr("sys.executable", python)
+    bundle = _bundled()
+    assert (bundle == "bundled here") is not works
+    if works:
+        assert bundle == vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
 
 
 def test_what_is_kept_of_vega_is_used_and_made_again_where_it_is_damaged(tmp_path):

@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 R = TypeVar("R")
 
-_CHUNK_IMAGES = 256
-_CHUNK_BYTES = 8 * 1024 * 1024
+# Small, so that a few hundred photographs keep every core busy; and enough of them ahead.
+_CHUNK_IMAGES = 64
+_CHUNK_BYTES = 1024 * 1024
+_CHUNKS_AHEAD = 8  # for each core
 _PEEK_IMAGES = 32
 
 
@@ -82,7 +84,7 @@ def survey(
 
 
 def in_chunks(sized: Iterable[tuple[T, int]]) -> Iterator[list[T]]:
-    """Gather what is read into chunks of at most 256 things, each ended by its 8th MiB.
+    """Gather what is read into chunks of at most 64 things, each ended by its first MiB.
 
     Args:
         sized: Each thing with its size in bytes.
@@ -118,7 +120,7 @@ def _ahead(
     waiting: list[tuple[Future[R], int]] = []
     for chunk in chunks:
         waiting.append((pool.submit(work, chunk), len(chunk)))
-        if len(waiting) > workers + 1:
+        if len(waiting) > _CHUNKS_AHEAD * workers:
             future, count = waiting.pop(0)
             yield future.result(), count
     for future, count in waiting:

@@ -6,6 +6,8 @@ import base64
 import contextlib
 import functools
 import hashlib
+import subprocess
+import sys
 from importlib import metadata, resources
 from pathlib import Path
 
@@ -15,6 +17,10 @@ from darkroom.disk import write_file
 from darkroom.errors import ArtifactError
 
 _EXPORTS = "window.vegaEmbed = vegaEmbed;"
+_CHILD = """
+import sys, vl_convert
+sys.stdout.buffer.write(vl_convert.javascript_bundle(sys.argv[1]).encode())
+"""
 
 
 def live_script(*files: str, kept_in: Path) -> tuple[str, str]:
@@ -39,7 +45,15 @@ def live_script(*files: str, kept_in: Path) -> tuple[str, str]:
 def _vega(kept: Path) -> str:
     with contextlib.suppress(OSError, UnicodeDecodeError):
         return kept.read_text(encoding="utf-8")
-    bundle = str(vl_convert.javascript_bundle(_EXPORTS))
+    bundle = _bundled()
     with contextlib.suppress(ArtifactError):  # a disk that is full costs the two seconds again
         write_file(kept, bundle.encode())
     return bundle
+
+
+def _bundled() -> str:
+    """Bundle Vega in a process of its own: in this one, no other thread would run meanwhile."""
+    command = [sys.executable, "-P", "-c", _CHILD, _EXPORTS]
+    with contextlib.suppress(OSError, subprocess.CalledProcessError):
+        return subprocess.run(command, capture_output=True, check=True).stdout.decode()
+    return str(vl_convert.javascript_bundle(_EXPORTS))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import platform
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 from darkroom.backend import keras
 from darkroom.errors import RecipeError
+from darkroom.processor import has_instructions, processor_name
 from darkroom.training.record import Device
 
 Kind = Literal["cpu", "gpu", "tpu"]
@@ -29,9 +29,13 @@ def choose_device(precision: Literal["auto", "float32", "bfloat16"] = "auto") ->
     """
     kind, count = _processors()
     backend = keras.backend.backend()
-    has_it = _has_bfloat16() if kind == "cpu" else _accelerator_has_bfloat16(kind)
+    has_it = (
+        has_instructions("avx512_bf16", "amx_bf16")
+        if kind == "cpu"
+        else _accelerator_has_bfloat16(kind)
+    )
     wanted = precision == "bfloat16" or (precision == "auto" and has_it)
-    name = f"{_processor()}, {_cores()} cores" if kind == "cpu" else f"{count} x {kind.upper()}"
+    name = f"{processor_name()}, {_cores()} cores" if kind == "cpu" else f"{count} x {kind.upper()}"
     return Device(
         kind=kind,
         name=name,
@@ -174,20 +178,3 @@ def _accelerator_has_bfloat16(kind: Kind) -> bool:
 
     details = tf.config.experimental.get_device_details(tf.config.list_physical_devices("GPU")[0])
     return tuple(details.get("compute_capability", (0, 0))) >= (8, 0)
-
-
-def _cpu_facts(key: str) -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return ""
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith(key)), "")
-
-
-def _processor() -> str:
-    return _cpu_facts("model name") or platform.processor() or platform.machine()
-
-
-def _has_bfloat16() -> bool:
-    flags = set(_cpu_facts("flags").split())
-    return bool(flags & {"avx512_bf16", "amx_bf16"})
