@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import gc
+import importlib.util
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -20,3 +24,18 @@ def test_the_garbage_collector_goes_on_as_it_was(enabled):
     finally:
         gc.unfreeze()
         (gc.enable if was else gc.disable)()
+
+
+@pytest.mark.parametrize("backend", ["nonsense", "torch"])
+def test_a_backend_that_cannot_be_used_is_an_error_of_the_house(backend):
+    if backend == "torch" and importlib.util.find_spec("torch"):
+        pytest.skip("it can be used here")
+    done = subprocess.run(
+        [sys.executable, "-c", "import darkroom.backend"],
+        env={**os.environ, "KERAS_BACKEND": backend},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert f"RecipeError: KERAS_BACKEND = {backend} cannot be used" in done.stderr

@@ -23,6 +23,7 @@ from darkroom.records import (
     to_toml,
     with_overrides,
 )
+from darkroom.training.recipe import Curriculum, Recipe
 
 
 class Lens(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -354,6 +355,21 @@ def test_an_unknown_override_names_the_nearest(setting, meant):
         with_overrides(Camera(), [setting])
     assert f"`{setting.partition('=')[0]}`" in refused.value.problem
     assert meant in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("resize=zoom", "one of squash, crop, pad"),
+        ("optimizer.name=sdg", "one of sgd, adam, adamw, rmsprop, adadelta"),
+        ("curriculum.pacing=quick", "one of linear, root, step, exponential"),
+        ("epochs=ten", "mend `epochs` in --set"),
+    ],
+)
+def test_a_value_that_is_none_of_a_few_words_is_refused_with_these(setting, words):
+    with pytest.raises(RecipeError) as refused:
+        with_overrides(Recipe(curriculum=Curriculum(difficulty="edges")), [setting])
+    assert refused.value.hint == words
 
 
 @pytest.mark.parametrize("setting", ["pixels.a=1", "pixels.a.b=1", "bag.maker=a", "flash.on.at=1"])

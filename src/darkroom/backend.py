@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from darkroom.errors import RecipeError
+
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
@@ -62,8 +64,14 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # It warns of "retracing" when one process predicts with several networks, as it should here.
 logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
-with _quiet(), _collecting_nothing():
-    import keras
+try:
+    with _quiet(), _collecting_nothing():
+        import keras
+except (ImportError, ValueError) as wrong:  # Keras knows no such backend, or it is not installed
+    raise RecipeError(
+        f"KERAS_BACKEND = {os.environ['KERAS_BACKEND']} cannot be used: {wrong}",
+        hint="take tensorflow, jax or torch, and install it: docs/how-to/choose-a-backend.md",
+    ) from wrong
 
 __all__ = ["keras", "to_numpy"]
 

@@ -13,7 +13,7 @@ import math
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, NoReturn, TypeVar, cast, get_args
+from typing import Any, Literal, NoReturn, TypeVar, cast, get_args, get_origin
 
 import msgspec
 import tomli_w
@@ -284,18 +284,31 @@ def _explained(
     unknown = _UNKNOWN.search(text)
     if unknown is None:
         problem = _PATH.sub("", text)
+        words = ", ".join(_choices(kind, path))
         return error(
             f"{where}: {problem}" + (f" at `{path}`" if path else ""),
-            hint=f"mend `{path or kind.__name__}` in {where}",
+            hint=f"one of {words}" if words else f"mend `{path or kind.__name__}` in {where}",
         )
-    owner = kind
-    for step in filter(None, path.split(".")):
-        owner = _field_record(owner, step.split("[")[0]) or owner
+    owner = _owner(kind, path)
     names = [field.name for field in msgspec.structs.fields(owner)]
     return error(
         f"{where}: {owner.__name__} has no field `{unknown.group(1)}`",
         hint=f"did you mean {nearest(unknown.group(1), names)}?",
     )
+
+
+def _owner(kind: type[msgspec.Struct], path: str) -> type[msgspec.Struct]:
+    """Find the record type that a dotted path leads to, or the last one on its way."""
+    for step in filter(None, path.split(".")):
+        kind = _field_record(kind, step.split("[")[0]) or kind
+    return kind
+
+
+def _choices(kind: type[msgspec.Struct], path: str) -> list[str]:
+    """List the words that a field of few words takes."""
+    before, _, name = path.rpartition(".")
+    parts = _parts_of_type(_owner(kind, before), name)
+    return [word for part in parts if get_origin(part) is Literal for word in get_args(part)]
 
 
 def _field_record(kind: type[msgspec.Struct], name: str) -> type[msgspec.Struct] | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
+import shlex
 import shutil
 
 import pytest
@@ -71,6 +73,20 @@ def test_the_chain_as_typed_composes_by_its_last_lines(typed, folder, workspace,
     assert kinds[0] == "bundle"
     assert {"run", "evaluation", "dataset"} <= set(kinds)
     assert evaluation.strip().endswith("photos-1-test-1")
+
+
+def test_the_next_steps_can_be_typed_as_they_stand_where_a_folder_has_a_space(
+    typed, tmp_path, workspace, monkeypatch
+):
+    folder = draw_folder(tmp_path / "my photos", per_class=14)
+    _, _, said = typed("train", folder, "--set", "epochs=1", "--set", "model=mlp",
+                       "--set", "width=0.1", "--set", "image_size=12")  # fmt: skip
+    for command in ("evaluate", "pack", "predict"):
+        words = shlex.split(re.findall(r"^ *next +darkroom (.+)$", said, re.MULTILINE)[-1])
+        assert words[0] == command
+        image = folder / "ball" / "000.png"
+        code, _, said = typed(*(image if word == "IMAGE" else word for word in words))
+        assert code == 0
 
 
 def test_check_says_what_it_found_and_exits_with_1_on_an_error(typed, folder, workspace):

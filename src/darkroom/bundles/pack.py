@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from pathlib import Path, PurePosixPath
+from shlex import quote
 
 import numpy as np
 import polars as pl
@@ -70,7 +71,7 @@ def pack(
     if run.manifest.id not in {parent.id for parent in evaluation.manifest.parents}:
         raise ArtifactError(
             f"{evaluation.name} is not an evaluation of {run.name}",
-            hint=f"darkroom evaluate {run.path}",
+            hint=f"darkroom evaluate {quote(str(run.path))}",
         )
     name, version = _checked_name(run, name, version)
     images = load_images(run.dataset, "valid", run.record.preprocess)
@@ -127,7 +128,8 @@ def _latest_evaluation(run: Run) -> Evaluation:
             if evaluation.record.part == "test":
                 return evaluation
     raise ArtifactError(
-        f"{run.name} was never evaluated on its test part", hint=f"darkroom evaluate {run.path}"
+        f"{run.name} was never evaluated on its test part",
+        hint=f"darkroom evaluate {quote(str(run.path))}",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -71,7 +72,7 @@ def evaluate(
             say(line("explain", evaluation.explanations.summary()))
         if all(promise.verdict == "met" for promise in promises):
             verb = "pack" if part == "test" else "evaluate"  # pack quotes the test part's score
-            say(line("next", f"darkroom {verb} {shown(path)}"))
+            say(line("next", f"darkroom {verb} {quote(shown(path))}"))
         print_path(evaluation.path)
     if promises:
         require_promises(promises, part=part)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import click
@@ -70,7 +71,7 @@ def explore(
         print_json({"path": path, "dataset": dataset.name, "likeness": embedding.made_by})
         return
     say(line("page", f"{path.stat().st_size / 1e6:.1f} MB, opens without a network"))
-    say(line("next", f"open {shown(path)} in a browser"))
+    say(line("next", f"open {quote(shown(path))} in a browser"))
     print_path(path)
 
 

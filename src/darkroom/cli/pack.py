@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from shlex import quote
+
 import click
 
 from darkroom.cli.printing import print_path, say
@@ -25,5 +27,5 @@ def pack(run: str | None, evaluation: str | None, name: str | None, version: str
 
     bundle = darkroom.pack(newest("run", run), evaluation, name=name, version=version)
     say(tell_bundle(bundle))
-    say(line("next", f"darkroom predict {shown(bundle.path)} IMAGE"))
+    say(line("next", f"darkroom predict {quote(shown(bundle.path))} IMAGE"))
     print_path(bundle.path)

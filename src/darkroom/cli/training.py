@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from darkroom.cli.printing import print_json, print_path, say, say_below, say_diagnosis
@@ -39,7 +40,7 @@ def told_when_stopped() -> Iterator[Announce]:
     except (KeyboardInterrupt, SystemExit):
         for path in started:
             if path.is_dir():
-                say(line("stopped", f"saved; go on: darkroom resume {shown(path)}"))
+                say(line("stopped", f"saved; go on: darkroom resume {quote(shown(path))}"))
             else:
                 say(line("stopped", "before there was anything to save"))
         raise
@@ -62,5 +63,5 @@ def tell_trained(run: Run, *, as_json: bool = False) -> None:
         )
         return
     say_diagnosis(diagnosis)
-    say(line("next", f"darkroom evaluate {shown(run.path)}"))
+    say(line("next", f"darkroom evaluate {quote(shown(run.path))}"))
     print_path(run.path)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from pathlib import Path
+from shlex import quote
 
 import polars as pl
 
@@ -72,7 +73,7 @@ def find_evaluation(
                 return evaluation
     raise ArtifactError(
         f"{manifest.name} has not been evaluated on its part {part}",
-        hint=f"darkroom evaluate {path} --part {part}",
+        hint=f"darkroom evaluate {quote(str(path))} --part {part}",
     )
 
 

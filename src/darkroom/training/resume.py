@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from shlex import quote
 
 import msgspec
 
@@ -62,7 +63,7 @@ def resume(
             if not _is_over(path) and not close_as_it_stands(path, record, "interrupted"):
                 raise ArtifactError(
                     f"{path} has no finished epoch to be closed with",
-                    hint=f"darkroom resume {path}   (or remove the folder)",
+                    hint=f"darkroom resume {quote(str(path))}   (or remove the folder)",
                 )
         return open_run(path)
     dataset = parent_dataset(Workspace(path.parent.parent), manifest.parents)

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -176,7 +177,7 @@ def open_run(run: str | Path, *, workspace: Workspace | None = None) -> Run:
     if (path / CHECKPOINTS).is_dir() and read_manifest(path).state == "open":
         raise ArtifactError(
             f"{path} is not finished",
-            hint=f"darkroom resume {path}   (with --close to keep it as it is)",
+            hint=f"darkroom resume {quote(str(path))}   (with --close to keep it as it is)",
         )
     return Run(path, verified(path, "run"))
 
