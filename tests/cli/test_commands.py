@@ -244,6 +244,15 @@ def test_after_another_part_than_the_test_part_the_next_step_is_to_evaluate(
     assert "darkroom pack" not in said
 
 
+def test_the_checkpoints_of_a_run_are_not_called_damaged(typed, workspace, run):
+    copied = shutil.copytree(run.path, workspace.folder("run") / "photos")
+    checkpoint = copied / "checkpoints" / "000001"
+    checkpoint.mkdir(parents=True)
+    shutil.copy(copied / "manifest.json", checkpoint)
+    _, _, said = typed("runs")
+    assert said == ""
+
+
 @pytest.mark.parametrize("kind", ["run", "bundle"])
 @pytest.mark.parametrize("damage", ["manifest changed", "record changed", "record removed"])
 def test_a_damaged_folder_is_named_and_the_others_are_listed(

@@ -99,8 +99,10 @@ def _say_damaged(kind: Kind, listed: set[str]) -> None:
 
     workspace = Workspace()
     begun = {str(path) for path, manifest in workspace.artifacts(kind) if manifest.state == "open"}
+    whole = listed | begun
     folder = workspace.folder(kind)
     for path in sorted(manifest.parent for manifest in folder.glob(f"**/{MANIFEST}")):
         staging = any(part.startswith(STAGING) for part in path.relative_to(folder).parts)
-        if not staging and str(path) not in listed | begun:
+        # What lies in a run under way is a checkpoint.
+        if not staging and whole.isdisjoint(map(str, (path, *path.parents))):
             say(f"damaged: {path}")
