@@ -244,14 +244,14 @@ def test_a_cache_that_lost_what_was_put_there_is_told_and_no_other_image_is_take
     assert len(load_images(dataset, "valid", other)) > 0  # control: what is there is taken
 
 
-@given(st.lists(st.integers(0, 3 * 2**20), max_size=300))
-def test_chunks_keep_all_in_order_and_end_at_64_images_or_a_mib(sizes):
+@given(st.lists(st.integers(0, 20 * 2**20), max_size=600))
+def test_chunks_keep_all_in_order_and_end_at_256_images_or_8_mib(sizes):
     chunks = list(in_chunks((size, size) for size in sizes))
     assert [size for chunk in chunks for size in chunk] == sizes
-    assert all(1 <= len(chunk) <= 64 for chunk in chunks)
-    assert all(sum(chunk[:-1]) < 2**20 for chunk in chunks)
+    assert all(1 <= len(chunk) <= 256 for chunk in chunks)
+    assert all(sum(chunk[:-1]) < 8 * 2**20 for chunk in chunks)
     for chunk in chunks[:-1]:
-        assert len(chunk) == 64 or sum(chunk) >= 2**20
+        assert len(chunk) == 256 or sum(chunk) >= 8 * 2**20
 
 
 def test_large_photographs_are_prepared_a_few_at_a_time(tmp_path, workspace, monkeypatch):

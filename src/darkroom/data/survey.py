@@ -27,10 +27,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 R = TypeVar("R")
 
-# Small, so that a few hundred photographs keep every core busy; and enough of them ahead.
-_CHUNK_IMAGES = 64
-_CHUNK_BYTES = 1024 * 1024
-_CHUNKS_AHEAD = 8  # for each core
+_CHUNK_IMAGES = 256
+_CHUNK_BYTES = 8 * 1024 * 1024
 _PEEK_IMAGES = 32
 
 
@@ -84,7 +82,7 @@ def survey(
 
 
 def in_chunks(sized: Iterable[tuple[T, int]]) -> Iterator[list[T]]:
-    """Gather what is read into chunks of at most 64 things, each ended by its first MiB.
+    """Gather what is read into chunks of at most 256 things, each ended by its 8th MiB.
 
     Args:
         sized: Each thing with its size in bytes.
@@ -120,7 +118,7 @@ def _ahead(
     waiting: list[tuple[Future[R], int]] = []
     for chunk in chunks:
         waiting.append((pool.submit(work, chunk), len(chunk)))
-        if len(waiting) > _CHUNKS_AHEAD * workers:
+        if len(waiting) > workers + 1:
             future, count = waiting.pop(0)
             yield future.result(), count
     for future, count in waiting:

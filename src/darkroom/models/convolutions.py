@@ -68,7 +68,7 @@ class FasterConv2D(keras.layers.Conv2D):  # type: ignore[misc]
     around, the kernel's is that of each input channel with the output's gradient, over all images.
     On a processor, oneDNN (TensorFlow 2.21) computes these faster than its own gradients: in
     bfloat16 the kernel's on grids of up to 8 x 8 places, 1.3 to 3 times; in float32 without
-    AVX-512 the kernel's 1.1 to 1.5 times and the maps' 1 to 3 times.
+    AVX-512 the kernel's up to 1.5 times and the maps' up to 3 times.
     """
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:  # noqa: FBT001

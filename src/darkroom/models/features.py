@@ -8,10 +8,8 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.metadata
-import itertools
 import random
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -93,11 +91,9 @@ def trunk_features(
     def see(missing: Bool[np.ndarray, "images"]) -> Iterator[Batch]:
         # The other parts will be seen too.
         pixels = dataset.index.height * architecture.height * architecture.width
+        eye = _eye(architecture, found, converted, is_worth_it=pixels >= _WORTH_CONVERTING)
         images = _images(dataset, table.filter(pl.Series(missing)), preprocess)
-        with ThreadPoolExecutor(1) as beside:  # a conversion keeps one core busy, for seconds
-            first = beside.submit(next, images)
-            eye = _eye(architecture, found, converted, is_worth_it=pixels >= _WORTH_CONVERTING)
-        yield from _see(eye, itertools.chain([first.result()], images), preprocess)
+        yield from _see(eye, images, preprocess)
 
     values, rows = cache.look_up(digests, see)
     return np.asarray(values[rows])
