@@ -407,6 +407,27 @@ def test_a_whole_name_counts_more_than_the_beginning_of_another(workspace):
     assert workspace.find("photos-1") == wanted
 
 
+@pytest.mark.parametrize("text", ["photos-1", "photos-10/", "{id:.3}", "..", "photos-12\0"])
+def test_a_number_is_not_cut_and_few_digits_of_an_id_mean_nothing(text, workspace):
+    path = make(workspace, "run", "photos-12")
+    with pytest.raises(ArtifactError, match="no run called"):
+        workspace.find(text.format(id=read_manifest(path).id), "run")
+
+
+def test_a_damaged_artifact_is_meant_by_its_name_and_not_another_that_begins_so(workspace):
+    path = make(workspace, "run", "photos")
+    (path / MANIFEST).write_text("{")
+    make(workspace, "run", "photos-of-may-1")
+    assert workspace.find("photos", "run") == path
+
+
+def test_a_workspace_that_is_a_file_is_refused(tmp_path):
+    (tmp_path / "workspace").touch()
+    with pytest.raises(ArtifactError, match="is a file") as refused:
+        Workspace(tmp_path / "workspace")
+    assert "DARKROOM_WORKSPACE" in refused.value.hint
+
+
 def test_only_the_kinds_asked_for_are_searched(workspace):
     make(workspace, "run", "photos-1")
     wanted = make(workspace, "evaluation", "photos-1-test-1")

@@ -41,7 +41,7 @@ def disk_errors(path: Path, size_bytes: int = 0) -> Iterator[None]:
             ) from refused
         raise ArtifactError(
             f"{path} cannot be written: {refused.strerror}",
-            hint="set DARKROOM_WORKSPACE to a folder you may write to",
+            hint="name a folder you may write to; the workspace is where DARKROOM_WORKSPACE says",
         ) from refused
 
 

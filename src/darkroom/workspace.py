@@ -11,7 +11,7 @@ import glob
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
@@ -33,6 +33,7 @@ from darkroom.storage import (
 )
 
 KINDS: tuple[Kind, ...] = ("dataset", "run", "evaluation", "bundle")
+_ID_DIGITS = 4  # that name an artifact; of fewer any word may be the beginning
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -64,10 +65,19 @@ class Workspace:
     Args:
         root: Made when something is first written. Default: DARKROOM_WORKSPACE, else
             `workspace` in the current folder.
+
+    Raises:
+        ArtifactError: `root` is there and no folder.
     """
 
     def __init__(self, root: Path | str | None = None) -> None:
         self.root = Path(root or os.environ.get("DARKROOM_WORKSPACE") or "workspace")
+        with contextlib.suppress(OSError):  # what may not be looked at is told where it is used
+            if self.root.exists() and not self.root.is_dir():
+                raise ArtifactError(
+                    f"the workspace {self.root} is a file, and should be a folder",
+                    hint="move it away, or set DARKROOM_WORKSPACE to a folder",
+                )
 
     def folder(self, kind: Kind) -> Path:
         """Where artifacts of a kind lie."""
@@ -146,9 +156,15 @@ class Workspace:
     def find(self, text: str | Path, *kinds: Kind) -> Path:
         """Find an artifact by its path, its name, or the beginning of its name or id.
 
+        A beginning does not end inside a number: `photos-2` is not `photos-21`. Of an id it takes
+        four digits.
+
         Args:
             text: For example `workspace/runs/photos-1`, `photos-1` or `3f2a`.
             *kinds: Only these; none means all.
+
+        Returns:
+            Its folder; whether it is whole is not looked at when a path or a whole name is given.
 
         Raises:
             ArtifactError: Nothing or more than one thing is meant.
@@ -160,12 +176,9 @@ class Workspace:
         known = [pair for kind in kinds or KINDS for pair in self.artifacts(kind)]
         words = str(text).strip("/")
         exact = [path for path, manifest in known if words in (manifest.name, manifest.id)]
-        begun = [
-            path
-            for path, manifest in known
-            if words and (manifest.name.startswith(words) or manifest.id.startswith(words))
-        ]
-        matches = exact or begun
+        damaged = self._named(words, kinds or KINDS)
+        begun = [path for path, manifest in known if _begins(manifest, words)]
+        matches = exact or damaged or begun
         if len(matches) == 1:
             return matches[0]
         what = " or ".join(kinds or KINDS)
@@ -181,6 +194,15 @@ class Workspace:
             else "darkroom train FOLDER"
         )
         raise ArtifactError(f"no {what} called `{text}` in {self.root}", hint=hint)
+
+    def _named(self, words: str, kinds: Sequence[Kind]) -> list[Path]:
+        """Give the folders of a name, whole or damaged."""
+        if not words or ".." in Path(words).parts:
+            return []
+        with contextlib.suppress(OSError, ValueError):
+            folders = [self.folder(kind) / words for kind in kinds]
+            return [folder for folder in folders if (folder / MANIFEST).is_file()]
+        return []
 
     def find_parent(self, parent: Parent) -> Path:
         """Find the artifact that another was made from.
@@ -252,6 +274,14 @@ def _is_whole(line: bytes) -> bool:
     except (ValueError, RecursionError):
         return False
     return True
+
+
+def _begins(manifest: Manifest, words: str) -> bool:
+    """Tell whether an artifact's name or id begins so; a number is not cut."""
+    rest = manifest.name.removeprefix(words)
+    cuts = words[-1:].isdecimal() and rest[:1].isdecimal()
+    is_name = bool(words) and rest != manifest.name and not cuts
+    return is_name or (len(words) >= _ID_DIGITS and manifest.id.startswith(words))
 
 
 def _age(found: tuple[Path, Manifest]) -> tuple[str, list[str | int]]:

@@ -244,6 +244,16 @@ def test_after_another_part_than_the_test_part_the_next_step_is_to_evaluate(
     assert "darkroom pack" not in said
 
 
+def test_a_beginning_that_was_typed_is_answered_with_what_was_taken(typed, workspace, run):
+    path = shutil.copytree(run.path, workspace.folder("run") / run.name)
+    begun = run.name.rpartition("-")[0]
+    _, out, said = typed("lineage", begun)
+    assert f"{path}, the only one that begins with {begun}" in said
+    assert out.startswith(f"run {run.name}")
+    for whole in (run.name, path, f"{path}/"):
+        assert typed("lineage", whole)[2] == ""
+
+
 def test_the_checkpoints_of_a_run_are_not_called_damaged(typed, workspace, run):
     copied = shutil.copytree(run.path, workspace.folder("run") / "photos")
     checkpoint = copied / "checkpoints" / "000001"

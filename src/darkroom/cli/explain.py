@@ -47,14 +47,14 @@ def explain(
     occlusion, lime and shap explain it. What takes long (lime, shap) has to be named.
     """
     import darkroom
-    from darkroom.cli.newest import newest
+    from darkroom.cli.newest import meant, newest
     from darkroom.narration import line, shown
 
     asked = darkroom.Effort(
         answers=effort["budget"], seconds=effort["seconds"], seed=effort["seed"]
     )
     explanations = darkroom.explain(
-        subject or newest("run", None),
+        meant(subject, "run", "bundle") if subject else newest("run", None),
         images or None,
         methods=methods or None,
         of_class=of_class,

@@ -80,9 +80,10 @@ def lineage(artifact: str, as_json: bool) -> None:  # noqa: FBT001
     ARTIFACT is a path or a name.
     """
     import darkroom
+    from darkroom.cli.newest import meant
 
     workspace = darkroom.Workspace()
-    steps = workspace.lineage(workspace.find(artifact))
+    steps = workspace.lineage(meant(artifact))
     if as_json:
         print_json(steps)
         return

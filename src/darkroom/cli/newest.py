@@ -1,4 +1,4 @@
-"""Which artifact is meant when none is named: the newest."""
+"""Which artifact is meant: the one that was named, or else the newest."""
 
 from __future__ import annotations
 
@@ -10,6 +10,22 @@ from darkroom.storage import Kind
 from darkroom.workspace import Workspace
 
 
+def meant(named: str, *kinds: Kind) -> Path:
+    """Find an artifact by what was typed, and say which when only its beginning was.
+
+    Raises:
+        ArtifactError: Nothing or more than one thing is meant.
+    """
+    from darkroom.cli.printing import say
+    from darkroom.narration import line, shown
+
+    path = Workspace().find(named, *kinds)
+    typed = Path(named)
+    if path.parts[-len(typed.parts) :] != typed.parts:
+        say(line("meant", f"{shown(path)}, the only one that begins with {named}"))
+    return path
+
+
 def newest(kind: Kind, named: str | None, *, state: Literal["open", "closed"] = "closed") -> Path:
     """Find an artifact by what was typed, or take the newest one of its kind.
 
@@ -18,7 +34,7 @@ def newest(kind: Kind, named: str | None, *, state: Literal["open", "closed"] = 
     """
     workspace = Workspace()
     if named is not None:
-        return workspace.find(named, kind)
+        return meant(named, kind)
     for path, manifest in workspace.artifacts(kind):
         if manifest.state == state:
             return path
