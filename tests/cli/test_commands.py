@@ -12,6 +12,8 @@ import shutil
 import pytest
 
 from darkroom.cli import main
+from darkroom.evaluation.details import Details
+from darkroom.evaluation.evaluation import Evaluation
 from tests.making import draw_folder, image_bytes
 
 
@@ -239,6 +241,7 @@ def test_after_another_part_than_the_test_part_the_next_step_is_to_evaluate(
     typed, run, monkeypatch
 ):
     monkeypatch.setenv("DARKROOM_WORKSPACE", str(run.workspace.root))
+    monkeypatch.setattr(Evaluation, "details", Details())  # no classifier does better
     _, _, said = typed("evaluate", run.name, "--part", "valid")
     assert f"darkroom evaluate {run.path}" in said
     assert "darkroom pack" not in said
@@ -252,6 +255,15 @@ def test_a_beginning_that_was_typed_is_answered_with_what_was_taken(typed, works
     assert out.startswith(f"run {run.name}")
     for whole in (run.name, path, f"{path}/"):
         assert typed("lineage", whole)[2] == ""
+
+
+def test_a_finished_run_that_is_resumed_is_given_back_with_a_word(typed, workspace, run):
+    code, out, said = typed("resume", run.path, "--json")
+    assert code == 0
+    assert "came to its end before" in said
+    told = json.loads(out)
+    assert told["record"]["outcome"] == "finished"
+    assert len(told["history"]) == len(run.history)
 
 
 def test_the_checkpoints_of_a_run_are_not_called_damaged(typed, workspace, run):

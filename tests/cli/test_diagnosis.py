@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 
 import darkroom
 from darkroom.cli import main
+from darkroom.evaluation.baselines import Baseline
+from darkroom.evaluation.details import Details
+from darkroom.evaluation.diagnosis.diagnosis import Diagnosis
+from darkroom.evaluation.evaluation import Evaluation
+from darkroom.findings import Finding
+from darkroom.intervals import wilson
 from tests.making import draw_folder
 
 SETTINGS = [
@@ -51,3 +58,20 @@ def test_train_prints_its_record_as_json(typed, workspace, tmp_path):
     told = json.loads(typed("train", folder, *SETTINGS, "--json")[0])
     assert set(told) == {"path", "record", "history", "diagnosis"}
     assert "tiny-validation" in [each["name"] for each in told["diagnosis"]["findings"]]
+
+
+@pytest.mark.parametrize(
+    ("is_beaten", "verb"), [(True, "pack"), (None, "pack"), (False, "train"), (False, "tune")]
+)
+def test_what_a_simple_classifier_beats_is_not_packed(
+    typed, evaluation, monkeypatch, is_beaten, verb
+):
+    baseline = Baseline(name="the nearest image", what="", accuracy=wilson(9, 10))
+    baseline = msgspec.structs.replace(baseline, is_beaten=is_beaten)
+    monkeypatch.setattr(Evaluation, "details", Details(baselines=(baseline,)))
+    found = (Finding(name="leak", severity="warning", what="", next_step="darkroom train photos"),)
+    diagnosis = Diagnosis(findings=found if verb != "tune" else ())
+    monkeypatch.setattr(Evaluation, "diagnosis", diagnosis)
+    monkeypatch.setenv("DARKROOM_WORKSPACE", str(evaluation.workspace.root))
+    said = typed("evaluate", evaluation.run.path)[1]
+    assert said.rpartition("next ")[2].split()[:2] == ["darkroom", verb]

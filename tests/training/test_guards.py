@@ -57,6 +57,10 @@ def test_the_hint_is_a_tenth_of_the_highest_rate_so_far_and_clipping_where_there
     hint = refused(RecipeError, range(6, 7), made(), falling).hint
     assert hint.startswith("--set transfer.fine_tune_lr=0.09,")
     assert "clip_norm" in hint
+    known = msgspec.structs.replace(falling, usual=0.001)
+    assert refused(RecipeError, range(6, 7), made(), known).hint.startswith(
+        "--set transfer.fine_tune_lr=0.001,"
+    )
     clipped = msgspec.structs.replace(RATES, clip_norm=1.0)
     assert refused(RecipeError, range(4, 5), made(), clipped).hint == "--set optimizer.peak_lr=0.05"
 
@@ -108,6 +112,10 @@ def epoch(loss, accuracy=None, *, error=None, number=3):
     )
 
 
+def steady(steps, *, rate=0.1, usual=0.1):
+    return Rates(by_step=np.full(steps, rate, np.float32), usual=usual)
+
+
 def scored(rng, labels, classes, knows):
     """Score a network that knows a share of the classes' evidence, without training one."""
     logits = rng.normal(0, 0.5, (len(labels), classes))
@@ -126,7 +134,7 @@ def test_random_labels_are_noticed_and_the_beginning_of_a_healthy_run_is_not(see
     chance = measure_chance(targets, "single-label", "categorical-crossentropy")
     found = [
         find_standstill(
-            epoch(*scored(rng, labels, 10, knows)), chance, steps=300 + 50 * more, of=900
+            epoch(*scored(rng, labels, 10, knows)), chance, steady(900), steps=300 + 50 * more
         )
         for more in range(4)
     ]
@@ -139,7 +147,7 @@ def test_random_labels_are_noticed_and_the_beginning_of_a_healthy_run_is_not(see
 def test_what_is_said_holds_the_figures_and_the_next_step():
     targets = np.eye(2, dtype=np.float32)[[0] * 80 + [1] * 20]
     chance = measure_chance(targets, "single-label", "categorical-crossentropy")
-    found = find_standstill(epoch(0.52, 0.80), chance, steps=400, of=900)
+    found = find_standstill(epoch(0.52, 0.80), chance, steady(900), steps=400)
     assert found.severity == "warning"
     assert "400 steps" in found.what
     assert "80.0 % (" in found.what
@@ -147,16 +155,23 @@ def test_what_is_said_holds_the_figures_and_the_next_step():
     assert "0.500" in found.what
     assert "find-lr" in found.next_step
     # A loss below that of any constant answer is knowledge, though accuracy does not show it yet.
-    assert find_standstill(epoch(0.42, 0.80), chance, steps=400, of=900) is None
+    assert find_standstill(epoch(0.42, 0.80), chance, steady(900), steps=400) is None
 
 
 def test_a_young_training_is_given_time_and_a_short_one_is_judged_at_its_end():
     chance = measure_chance(np.eye(3, dtype=np.float32), "single-label", "focal")
-    assert find_standstill(epoch(1.2, 1 / 3), chance, steps=299, of=900) is None
-    assert find_standstill(epoch(1.2, 1 / 3), chance, steps=300, of=900) is not None
-    assert find_standstill(epoch(1.2, 1 / 3), chance, steps=20, of=40) is None
-    short = find_standstill(epoch(1.2, 1 / 3, number=5), chance, steps=40, of=40)
+    assert find_standstill(epoch(1.2, 1 / 3), chance, steady(900), steps=299) is None
+    assert find_standstill(epoch(1.2, 1 / 3), chance, steady(900), steps=300) is not None
+    assert find_standstill(epoch(1.2, 1 / 3), chance, steady(40), steps=20) is None
+    short = find_standstill(epoch(1.2, 1 / 3, number=5), chance, steady(40), steps=40)
     assert short.next_step == "train for longer: --set epochs=38"
+
+
+@pytest.mark.parametrize(("rate", "named"), [(20.0, "=0.1 is usual, 20 was"), (0.4, "epochs=")])
+def test_a_rate_far_above_the_usual_one_is_lowered_before_the_training_is_made_longer(rate, named):
+    chance = measure_chance(np.eye(3, dtype=np.float32), "single-label", "focal")
+    found = find_standstill(epoch(1.2, 1 / 3), chance, steady(40, rate=rate), steps=40)
+    assert named in found.next_step
 
 
 def test_numbers_are_held_against_their_median():
@@ -164,8 +179,8 @@ def test_numbers_are_held_against_their_median():
     chance = measure_chance(targets, "regression", "mse")
     constant = np.abs(targets - np.median(targets)).mean()
     assert chance.error == pytest.approx(constant, rel=1e-6)
-    assert find_standstill(epoch(9, error=constant), chance, steps=400, of=900) is not None
-    assert find_standstill(epoch(9, error=constant * 0.9), chance, steps=400, of=900) is None
+    assert find_standstill(epoch(9, error=constant), chance, steady(900), steps=400) is not None
+    assert find_standstill(epoch(9, error=constant * 0.9), chance, steady(900), steps=400) is None
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])

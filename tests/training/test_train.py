@@ -280,9 +280,10 @@ def test_a_training_that_diverges_at_once_says_so_and_leaves_no_run(few, workspa
 
 
 def test_a_training_that_diverges_later_keeps_the_best_weights_before_it(few, workspace):
-    with pytest.raises(RecipeError):
+    with pytest.raises(RecipeError) as diverged:
         darkroom.train(few, recipe(epochs=3), callbacks=[Diverge(after=1)])
     line = darkroom.list_runs(workspace)[0]
+    assert str(line.path) in diverged.value.problem
     assert (line.outcome, line.epochs) == ("failed", 1)
     assert all(np.isfinite(one).all() for one in darkroom.open_run(line.path).weights().values())
 

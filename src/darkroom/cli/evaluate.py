@@ -53,7 +53,7 @@ def evaluate(
     import darkroom
     from darkroom.cli.newest import newest
     from darkroom.evaluation.gates import require_promises
-    from darkroom.narration import line, shown, tell_evaluation
+    from darkroom.narration import line, tell_evaluation
     from darkroom.project import read_project
 
     problem = read_project(None, settings, tables=("problem",)).problem
@@ -71,11 +71,22 @@ def evaluate(
         if evaluation.explanations is not None:
             say(line("explain", evaluation.explanations.summary()))
         if all(promise.verdict == "met" for promise in promises):
-            verb = "pack" if part == "test" else "evaluate"  # pack quotes the test part's score
-            say(line("next", f"darkroom {verb} {quote(shown(path))}"))
+            say(line("next", _next_step(evaluation)))
         print_path(evaluation.path)
     if promises:
         require_promises(promises, part=part)
+
+
+def _next_step(evaluation: Evaluation) -> str:
+    """Give what comes next: no bundle while a classifier without a network does better."""
+    from darkroom.data.wording import what_opens
+    from darkroom.narration import shown
+
+    run, findings = evaluation.run, evaluation.diagnosis.findings
+    if any(each.is_beaten is False for each in evaluation.details.baselines):
+        return findings[0].next_step if findings else f"darkroom tune {what_opens(run.dataset)}"
+    verb = "pack" if evaluation.record.part == "test" else "evaluate"  # pack quotes the test part
+    return f"darkroom {verb} {quote(shown(run.path))}"
 
 
 def _document(evaluation: Evaluation) -> dict[str, object]:

@@ -63,5 +63,6 @@ def tell_trained(run: Run, *, as_json: bool = False) -> None:
         )
         return
     say_diagnosis(diagnosis)
-    say(line("next", f"darkroom evaluate {quote(shown(run.path))}"))
+    if run.record.outcome != "failed":  # else the diagnosis has said what to do
+        say(line("next", f"darkroom evaluate {quote(shown(run.path))}"))
     print_path(run.path)

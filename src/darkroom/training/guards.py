@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _NAMED = 5  # images in a message; more are no help
 _FAIR_STEPS = 300  # after so many a network knows more than how frequent each class is
+FAR = 5.0  # own: beyond this factor a rate is far from what such networks usually learn with
 _CLEARLY = 0.98  # a loss or an error counts as lower below this share of the other
 
 
@@ -34,6 +35,7 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True):
 
     by_step: np.ndarray  # the learning rate of every step
     setting: str = "optimizer.peak_lr"  # where the recipe keeps the rate
+    usual: float | None = None  # the highest rate that such a network usually learns with
     clip_norm: float | None = None  # to what gradients are scaled down; None: they are not
 
 
@@ -131,10 +133,13 @@ def _listed(names: Sequence[str]) -> str:
 def _gentler(rates: Rates, steps: int) -> str:
     """Suggest a tenth of the highest rate of the first steps, and clipping where there is none.
 
+    Never more than what is usual: what a hundred times that breaks, ten times may break too.
+
     Source: own; the loss falls fastest about a factor of ten below the rate where it explodes,
     Smith 2015, arXiv:1506.01186, as fast.ai reads that plot.
     """
-    slower = f"--set {rates.setting}={float(rates.by_step[:steps].max()) / 10:.2g}"
+    lower = float(rates.by_step[:steps].max()) / 10
+    slower = f"--set {rates.setting}={min(lower, rates.usual or lower):.2g}"
     return slower if rates.clip_norm is not None else f"{slower}, or --set optimizer.clip_norm=1"
 
 
@@ -194,20 +199,20 @@ def _surprise(shares: Float[np.ndarray, "classes"]) -> Float[np.ndarray, "classe
     return np.asarray(-shares * np.log(np.maximum(shares, 1e-12)))
 
 
-def find_standstill(epoch: Epoch, chance: Chance, *, steps: int, of: int) -> Finding | None:
+def find_standstill(epoch: Epoch, chance: Chance, rates: Rates, *, steps: int) -> Finding | None:
     """Notice that a training has taught the network nothing after a fair number of steps.
 
     Args:
         epoch: The last that was finished.
         chance: What a constant answer scores on the same images.
+        rates: Of every step of the stage.
         steps: Those that are done.
-        of: Those of the whole training.
 
     Returns:
         A warning, or None: the network does better than any constant answer, or the training is
         too young to say.
     """
-    if steps < min(_FAIR_STEPS, of):
+    if steps < min(_FAIR_STEPS, len(rates.by_step)):
         return None
     if epoch.error is not None and chance.error is not None:
         if epoch.error < _CLEARLY * chance.error:
@@ -234,11 +239,15 @@ def find_standstill(epoch: Epoch, chance: Chance, *, steps: int, of: int) -> Fin
         name="no-learning",
         severity="warning",
         what=f"after {counted(steps, 'step', 'steps')} nothing is learned: {told}",
-        next_step=_next_step(epoch, steps),
+        next_step=_next_step(epoch, rates, steps),
     )
 
 
-def _next_step(epoch: Epoch, steps: int) -> str:
+def _next_step(epoch: Epoch, rates: Rates, steps: int) -> str:
+    highest = float(rates.by_step[:steps].max())
+    if rates.usual is not None and highest > FAR * rates.usual:
+        lower = f"--set {rates.setting}={rates.usual:g}"
+        return f"train with a lower rate: {lower} is usual, {highest:.3g} was reached"
     if steps < _FAIR_STEPS:
         epochs = -(-_FAIR_STEPS * epoch.number // steps)
         return f"train for longer: --set epochs={epochs}"

@@ -172,10 +172,12 @@ def _closing(run: Growing) -> Iterator[None]:
     """Close a run whose loss is no number any more; leave one that can go on as it is."""
     try:
         yield
-    except RecipeError:  # the loss is no number any more: nothing good comes after it
+    except RecipeError as diverged:  # the loss is no number any more: nothing good comes after it
         with contextlib.suppress(ArtifactError):  # the disk that failed may fail again
-            if not close_as_it_stands(run.path, run.record, "failed"):
-                shutil.rmtree(run.path, ignore_errors=True)
+            if close_as_it_stands(run.path, run.record, "failed"):
+                kept = f"{diverged.problem}; what came before is kept in {run.path}"
+                raise RecipeError(kept, hint=diverged.hint) from diverged
+            shutil.rmtree(run.path, ignore_errors=True)
         raise
     except BaseException:
         if not has_checkpoint(run.path):

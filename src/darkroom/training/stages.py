@@ -39,6 +39,7 @@ from darkroom.training.resident import (
     take_places,
 )
 from darkroom.training.schedules import rate_table
+from darkroom.training.settle import usual_rate
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -220,7 +221,7 @@ def _compiled(
         batches=batches,
         valid=PlainBatches(fitted.valid, dataset.targets("valid")),
         epochs=recipe.epochs or 1,
-        rates=Rates(by_step=rates, setting=fitted.setting, clip_norm=fitted.settings.clip_norm),
+        rates=_told_rates(record, fitted, rates),
         names=dataset.part("train")["image"].to_list(),
         valid_names=dataset.part("valid")["image"].to_list(),
         chance=measure_chance(
@@ -230,6 +231,16 @@ def _compiled(
             label_smoothing=recipe.label_smoothing or 0.0,
             weights=weights,
         ),
+    )
+
+
+def _told_rates(record: RunRecord, fitted: _Fitted, by_step: Float[np.ndarray, "steps"]) -> Rates:
+    usual = usual_rate(record.recipe, record.task, is_pretrained=record.pretrained is not None)
+    return Rates(
+        by_step=by_step,
+        setting=fitted.setting,
+        usual=None if fitted.name == "fine-tune" else usual,
+        clip_norm=fitted.settings.clip_norm,
     )
 
 

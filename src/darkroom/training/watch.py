@@ -157,9 +157,7 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
 
     def _find_standstill(self, done: Epoch) -> Finding | None:
         stage = self.stage
-        return find_standstill(
-            done, stage.chance, steps=self.position.step, of=stage.batches.num_batches
-        )
+        return find_standstill(done, stage.chance, stage.rates, steps=self.position.step)
 
     def _judge(self) -> dict[str, float]:
         metrics = gather_metrics(self.model)

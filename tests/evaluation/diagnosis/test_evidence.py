@@ -14,7 +14,7 @@ from darkroom.evaluation.diagnosis.ailments import AILMENTS, judge_evidence
 from darkroom.evaluation.diagnosis.evidence import gap_between, mapped, share_of
 from darkroom.evaluation.diagnosis.inputs import AS_THEY_ARE, REVERSED
 from darkroom.intervals import Estimate
-from tests.evaluation.diagnosis.drawn import ILL, answered, changed, healthy, history
+from tests.evaluation.diagnosis.drawn import ILL, answered, changed, healthy, history, with_rate
 
 
 @given(st.integers(0, 50), st.integers(0, 80))
@@ -43,6 +43,37 @@ def test_the_command_keeps_what_the_user_settled_and_changes_one_thing():
     words = shlex.split(evidence.train_again("dropout=0.5"))
     assert words[:3] == ["darkroom", "train", "drawn-abc"]
     assert words[3:] == shlex.split("--set model=mlp --set image_size=48 --set dropout=0.5")
+
+
+@pytest.mark.parametrize("name", sorted(set(ILL) - {"best-weights"}))
+def test_no_finding_names_the_training_that_led_to_it(name):
+    ill = ILL[name](healthy())
+    (found,) = (each for each in judge_evidence(ill) if each.name == name)
+    assert shlex.split(found.next_step) != shlex.split(ill.train_again())
+
+
+@pytest.mark.parametrize(("batch_size", "tried"), [(4, "batch_size=32"), (64, "epochs=6")])
+def test_statistics_of_batch_norm_are_steadied_by_larger_batches_or_more_of_them(batch_size, tried):
+    ill = ILL["batch-norm"](healthy())
+    ill = changed(ill, recipe=msgspec.structs.replace(ill.recipe, batch_size=batch_size))
+    assert judge_evidence(ill).findings[0].next_step.endswith(tried)
+
+
+@pytest.mark.parametrize(("valid", "named"), [(24, "data.valid=0.3"), (48, "add labelled images")])
+def test_a_larger_validation_part_is_named_once_and_then_more_images(valid, named):
+    chance = msgspec.structs.replace(healthy().chance, images=112)
+    ill = changed(healthy(), chance=chance, valid_images=valid, valid=answered(0.9, images=valid))
+    (found,) = judge_evidence(ill)
+    assert found.name == "tiny-validation"
+    assert named in found.next_step
+
+
+@pytest.mark.parametrize(
+    ("peak", "said"), [(0.4, "0.004 is usual"), (0.004, "up to 0.004, which is usual, but not")]
+)
+def test_a_usual_rate_is_not_held_against_itself(peak, said):
+    ill = changed(with_rate(healthy(), peak), outcome="failed")
+    assert said in judge_evidence(ill).findings[0].what
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,8 @@ _RATIO = 5.0  # own, as of the data check: between the largest class and a rare 
 _WORSE = 0.05  # own: found less often, by the lower end of the interval
 _WIDE = 0.15  # own: from end to end of the interval of the validation accuracy
 _TINY = 50  # own: images
+_SHARE = 0.3  # of all images, for validation; a larger one leaves too few to learn from
+_LARGE = 0.28  # own: of the images for training and validation; _SHARE was dealt already
 _LOOKS = 10  # own: the best of ten equal runs looks 1.5 standard errors too good
 _LUCK = 1.54  # the expected largest of ten normal numbers
 
@@ -71,7 +73,18 @@ def tiny_validation(evidence: Evidence) -> Finding | None:
         severity="warning",
         what=f"the validation part has {images:,} images, too few to choose an epoch by{told}",
         where=("valid",),
-        next_step=evidence.split_again(valid=0.3),
+        next_step=_more_to_judge_by(evidence),
+    )
+
+
+def _more_to_judge_by(evidence: Evidence) -> str:
+    """Give the command that deals more images to validation, or say that more are needed."""
+    images = evidence.valid_images + evidence.chance.images
+    if evidence.valid_images < _LARGE * images:
+        return evidence.split_again(valid=_SHARE)
+    return (
+        f"add labelled images to {evidence.location} and train again: of {images:,} no share is "
+        "enough to judge by"
     )
 
 

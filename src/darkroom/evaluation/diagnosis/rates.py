@@ -5,8 +5,8 @@ from __future__ import annotations
 from darkroom.evaluation.diagnosis.diagnosis import Unclear
 from darkroom.evaluation.diagnosis.evidence import Evidence
 from darkroom.findings import Finding
+from darkroom.training.guards import FAR
 
-_FACTOR = 5.0  # own: beyond it a rate is far from what such networks usually learn with
 _LEARNED = 0.9  # own: of the way from guessing to knowing the training images
 _CLIMBED = 0.25  # own: of the loss of a constant answer, from the lowest loss to the last
 
@@ -23,7 +23,7 @@ def rate_too_high(evidence: Evidence) -> Finding | Unclear | None:
     if evidence.chance.loss is not None and climbed > _CLIMBED * evidence.chance.loss:
         told = f"the training loss came down to {min(losses):.3g} and ended at {losses[-1]:.3g}"
         return _too_high(evidence, told)
-    if peak <= _FACTOR * usual:
+    if peak <= FAR * usual:
         return None
     learned = _little(evidence, "rate-too-high")
     return _too_high(evidence, learned) if isinstance(learned, str) else learned
@@ -34,7 +34,7 @@ def rate_too_low(evidence: Evidence) -> Finding | Unclear | None:
     if not evidence.history:
         return Unclear(name="rate-too-low", why="no epoch was finished")
     peak, usual = _peak(evidence), evidence.usual_lr
-    if peak >= usual / _FACTOR:
+    if peak >= usual / FAR:
         return None
     learned = _little(evidence, "rate-too-low")
     if not isinstance(learned, str):
@@ -50,10 +50,11 @@ def rate_too_low(evidence: Evidence) -> Finding | Unclear | None:
 def _too_high(evidence: Evidence, told: str) -> Finding:
     peak, usual = _peak(evidence), evidence.usual_lr
     gentler = min(usual, peak / 10)
+    which = f"{usual:.2g} is usual" if peak > usual else "which is usual, but not for these images"
     return Finding(
         name="rate-too-high",
         severity="warning",
-        what=f"the learning rate is too high: up to {peak:.2g}, {usual:.2g} is usual; {told}",
+        what=f"the learning rate is too high: up to {peak:.2g}, {which}; {told}",
         next_step=evidence.train_again(f"optimizer.peak_lr={gentler:.2g}"),
     )
 
