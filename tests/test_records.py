@@ -1,11 +1,11 @@
-"""Records and their text: round trips, what is refused, versions, hashes and overrides."""
+"""Records and their text: round trips, what is refused, versions and hashes."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import math
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar
 
 import msgspec
 import pytest
@@ -21,29 +21,8 @@ from darkroom.records import (
     to_json,
     to_line,
     to_toml,
-    with_overrides,
 )
-from darkroom.training.recipe import Curriculum, Recipe
-
-
-class Lens(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    aperture: float = 2.8
-    maker: str | None = None
-
-
-class Camera(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    SCHEMA: ClassVar[int] = 1
-
-    name: str = "box"
-    pixels: int = 12
-    gain: float = 1.0
-    flash: bool | None = None
-    tint: Literal["none", "red"] = "red"
-    strap: Annotated[str | None, msgspec.Meta(examples=["none", "a maker's name"])] = None
-    lens: Lens = Lens()
-    spare: Lens | None = None
-    bag: tuple[Lens, ...] = ()
-    prices: dict[str, float] = {}
+from tests.cameras import Camera, Lens
 
 
 class Tripod(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -175,7 +154,7 @@ def test_toml_may_begin_with_the_mark_that_some_editors_write():
     assert from_toml(b"\xef\xbb\xbfpixels = 3", Camera, where="camera.toml").pixels == 3
 
 
-@pytest.mark.parametrize("error", [DataError, RecipeError])
+@pytest.mark.parametrize("error", [DataError])
 def test_the_caller_chooses_the_error(error):
     with pytest.raises(error):
         read("{", error=error)
@@ -298,118 +277,6 @@ def test_a_hash_changes_with_every_field(change):
 
 def test_a_hash_is_64_hex_digits():
     assert len(bytes.fromhex(content_hash(Camera()))) == 32
-
-
-@pytest.mark.parametrize(
-    ("setting", "changed"),
-    [
-        ("pixels=24", {"pixels": 24}),
-        (" pixels = 24 ", {"pixels": 24}),
-        ("gain=2e-3", {"gain": 0.002}),
-        ("name=24", {"name": "24"}),
-        ("name=a=b", {"name": "a=b"}),
-        ("name=[not json", {"name": "[not json"}),
-        ("flash=true", {"flash": True}),
-        ("flash=none", {"flash": None}),
-        ("tint=none", {"tint": "none"}),
-        ("strap=None", {"strap": "none"}),
-        ("lens.aperture=4", {"lens": Lens(aperture=4.0)}),
-        ('lens={"maker": "a"}', {"lens": Lens(maker="a")}),
-        ("spare.maker=a", {"spare": Lens(maker="a")}),
-        ('bag=[{"aperture": 1}, {}]', {"bag": (Lens(aperture=1.0), Lens())}),
-        ("prices.new=3", {"prices": {"new": 3.0}}),
-    ],
-)
-def test_an_override_is_typed_by_its_field(setting, changed):
-    assert with_overrides(Camera(), [setting]) == Camera(**changed)
-
-
-def test_overrides_add_up_and_the_last_word_counts():
-    changed = with_overrides(Camera(), ["pixels=1", "lens.aperture=4", "pixels=2"])
-    assert changed == Camera(pixels=2, lens=Lens(aperture=4.0))
-
-
-def test_none_clears_a_nested_record():
-    assert with_overrides(Camera(spare=Lens()), ["spare=None"]).spare is None
-
-
-def test_an_override_leaves_the_record_it_started_from_alone():
-    camera = Camera(prices={"old": 1.0})
-    with_overrides(camera, ["prices.old=2", "pixels=1"])
-    assert camera == Camera(prices={"old": 1.0})
-
-
-@pytest.mark.parametrize(
-    ("setting", "meant"),
-    [
-        ("pixel=1", "`pixels`"),
-        ("lens.apertur=1", "`lens.aperture`"),
-        ("lense.aperture=1", "`lens.aperture`"),
-        ("spare.makr=a", "`spare.maker`"),
-        ("lens.zzz=1", "one of aperture, maker"),
-        ("zzz.pixels=1", "one of bag, flash"),
-    ],
-)
-def test_an_unknown_override_names_the_nearest(setting, meant):
-    with pytest.raises(RecipeError, match="Camera has no field") as refused:
-        with_overrides(Camera(), [setting])
-    assert f"`{setting.partition('=')[0]}`" in refused.value.problem
-    assert meant in refused.value.hint
-
-
-@pytest.mark.parametrize(
-    ("setting", "words"),
-    [
-        ("resize=zoom", "one of squash, crop, pad"),
-        ("optimizer.name=sdg", "one of sgd, adam, adamw, rmsprop, adadelta"),
-        ("curriculum.pacing=quick", "one of linear, root, step, exponential"),
-        ("epochs=ten", "mend `epochs` in --set"),
-    ],
-)
-def test_a_value_that_is_none_of_a_few_words_is_refused_with_these(setting, words):
-    with pytest.raises(RecipeError) as refused:
-        with_overrides(Recipe(curriculum=Curriculum(difficulty="edges")), [setting])
-    assert refused.value.hint == words
-
-
-@pytest.mark.parametrize("setting", ["pixels.a=1", "pixels.a.b=1", "bag.maker=a", "flash.on.at=1"])
-def test_an_override_below_a_plain_value_is_refused_by_its_name(setting):
-    with pytest.raises(RecipeError, match="has no fields") as refused:
-        with_overrides(Camera(), [setting])
-    assert setting.partition(".")[0] in refused.value.problem
-
-
-@pytest.mark.parametrize(
-    ("setting", "path"),
-    [
-        ("pixels=many", "pixels"),
-        ("pixels=1.5", "pixels"),
-        ("pixels=none", "pixels"),
-        ("flash=maybe", "flash"),
-        ("lens.aperture=wide", "lens.aperture"),
-        ("bag=[1]", "bag[0]"),
-    ],
-)
-def test_an_override_that_does_not_fit_is_refused_by_its_path(setting, path):
-    with pytest.raises(RecipeError) as refused:
-        with_overrides(Camera(), [setting])
-    assert f"`{path}`" in refused.value.problem
-
-
-@pytest.mark.parametrize("value", ["nan", "inf", "-Infinity"])
-def test_an_override_that_is_not_finite_is_refused(value):
-    with pytest.raises(RecipeError, match="finite"):
-        with_overrides(Camera(), [f"gain={value}"])
-
-
-def test_the_library_below_would_have_taken_nan_without_the_guard():
-    assert math.isnan(msgspec.convert("nan", float, strict=False))
-
-
-def test_an_override_without_a_value_is_refused():
-    with pytest.raises(RecipeError, match=r"--set photo\.pixels") as refused:
-        with_overrides(Camera(), ["pixels"], table="photo.")
-    assert refused.value.hint.startswith("--set photo.pixels=")
 
 
 @settings(deadline=None)

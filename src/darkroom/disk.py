@@ -175,8 +175,7 @@ def staging_folder(target: Path) -> Iterator[Path]:
     lock = staging.with_name(staging.name + _LOCK)
     with contextlib.ExitStack() as stack:
         with disk_errors(target):
-            if target.exists():
-                raise _taken(target)
+            refuse_taken(target)
             _remove_leftovers(target.parent)
             make_folder(target.parent)
             stack.callback(_remove_if_empty, target.parent)
@@ -228,6 +227,16 @@ def _free_bytes(path: Path) -> int:
         with contextlib.suppress(OSError):
             return shutil.disk_usage(folder).free
     return 0
+
+
+def refuse_taken(target: Path) -> None:
+    """Refuse a name that something has already, before any work is done for it.
+
+    Raises:
+        ArtifactError: There is something at `target`.
+    """
+    if target.exists():
+        raise _taken(target)
 
 
 def _taken(target: Path) -> ArtifactError:

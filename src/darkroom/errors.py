@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+_LIKE = 0.55  # how alike a name is that was probably meant, 0..1
 _LISTED = 8  # names in a hint; more are no help
 
 
@@ -92,7 +93,8 @@ def nearest(name: str, names: Iterable[str]) -> str:
         more there are.
     """
     known = sorted(names)
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=_LIKE)
+    close = close or [each for each in known if name in each.split("_")]  # `lr` of `peak_lr`
     if close:
         return f"`{close[0]}`"
     more = f" and {len(known) - _LISTED:,} more" if len(known) > _LISTED else ""

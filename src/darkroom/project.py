@@ -15,7 +15,8 @@ from darkroom.data.sources import Columns
 from darkroom.data.split import group_split, split_dataset
 from darkroom.errors import RecipeError
 from darkroom.problem import PROJECT_FILE, Problem
-from darkroom.records import from_toml, with_overrides
+from darkroom.records import from_toml
+from darkroom.settings import with_overrides
 from darkroom.training.recipe import Recipe
 from darkroom.workspace import Workspace
 
@@ -81,6 +82,11 @@ def read_project(
     typed: dict[str, list[str]] = {"problem": [], "data": [], "recipe": []}
     for setting in settings:
         table, _, rest = setting.partition(".")
+        if table == "tune":
+            raise RecipeError(
+                f"--set {setting}: what a search may try is named by --space",
+                hint=f"darkroom tune --space {rest}",
+            )
         if table in typed:
             typed[table].append(rest)
         else:

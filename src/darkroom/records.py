@@ -1,4 +1,4 @@
-"""Frozen records and their text: JSON and TOML in both directions, versions, hashes, overrides.
+"""Frozen records and their text: JSON and TOML in both directions, versions, hashes.
 
 A record is a frozen msgspec Struct. One that lies on a disk by itself carries two class variables:
 `SCHEMA`, its version, and `UPGRADES`, which maps an old version to the function that lifts a
@@ -12,13 +12,14 @@ import json
 import math
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Literal, NoReturn, TypeVar, cast, get_args, get_origin
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NoReturn, TypeVar, cast
 
 import msgspec
 import tomli_w
 
 from darkroom.errors import ArtifactError, DarkroomError, RecipeError, nearest
+from darkroom.fields import owner_of, takes
 
 R = TypeVar("R", bound=msgspec.Struct)
 Document = dict[str, Any]
@@ -113,7 +114,6 @@ def from_document(
     *,
     where: str,
     error: type[DarkroomError] = ArtifactError,
-    strict: bool = True,
 ) -> R:
     """Make a record of plain dicts and lists; refuses what `from_json` refuses.
 
@@ -122,7 +122,6 @@ def from_document(
         kind: The record to make.
         where: Where the values came from, for the error.
         error: What to raise.
-        strict: False also takes numbers and truth values written as text.
 
     Raises:
         DarkroomError: As `from_json`.
@@ -132,93 +131,17 @@ def from_document(
             f"{where} holds a {type(document).__name__}, not a table of fields",
             hint=f"restore {where} from a copy",
         )
-    _refuse_unwritable(document, where, error)
+    refuse_unwritable(document, where, error)
     document = _upgraded(dict(document), kind, where)
     try:
-        record = msgspec.convert(document, kind, strict=strict)
+        return msgspec.convert(document, kind)
     except msgspec.ValidationError as wrong:
-        raise _explained(wrong, kind, where, error) from wrong
-    if not strict:
-        _refuse_unwritable(msgspec.to_builtins(record), where, error)  # "nan" was text until now
-    return record
+        raise explained(wrong, kind, where, error) from wrong
 
 
 def content_hash(record: msgspec.Struct) -> str:
     """Name a record by what it says: sha256 of its JSON with sorted keys, 64 hex digits."""
     return hashlib.sha256(_compact(record)).hexdigest()
-
-
-def with_overrides(record: R, settings: Iterable[str], *, table: str = "") -> R:
-    """Replace fields by `dotted.name=value`, typed by the record's own fields.
-
-    Args:
-        record: The record to start from; it is not changed.
-        settings: For example `["epochs=3", "optimizer.peak_lr=2e-3"]`. `none` clears a field,
-            unless it is one of the field's words: in a `Literal`, or among its `Meta.examples`.
-        table: What the user types before each name, with its dot, for the errors.
-
-    Raises:
-        RecipeError: A name is unknown (the nearest is named) or a value does not fit its field.
-    """
-    document = cast(Document, msgspec.to_builtins(record))
-    for setting in settings:
-        name, equals, value = setting.partition("=")
-        if not equals:
-            raise RecipeError(
-                f"--set {table}{setting}: expected name=value", hint=f"--set {table}{setting}=VALUE"
-            )
-        steps = name.strip().split(".")
-        target, owner = _holder(document, type(record), steps, table)
-        if value.strip().lower() == "none":
-            target[steps[-1]] = "none" if _knows_none(owner, steps[-1]) else None
-        else:
-            target[steps[-1]] = _parsed(value.strip())
-    return from_document(document, type(record), where="--set", error=RecipeError, strict=False)
-
-
-def _holder(
-    document: Document, kind: type[msgspec.Struct], steps: list[str], table: str
-) -> tuple[Document, type[msgspec.Struct] | None]:
-    """Walk a dotted name down to the table that holds its last step, and name its record."""
-    target: object = document
-    owner: type[msgspec.Struct] | None = kind  # None inside a dict, whose keys are free
-    holds = owner
-    for depth, step in enumerate(steps):
-        if not isinstance(target, dict):
-            whole = table + ".".join(steps[:depth])
-            raise RecipeError(f"--set: `{whole}` has no fields", hint=f"--set {whole}=VALUE")
-        names = [field.name for field in msgspec.structs.fields(owner)] if owner else [step]
-        if step not in names:
-            guess = nearest(step, names)
-            if guess.startswith("`"):
-                near = [*steps[:depth], guess.strip("`"), *steps[depth + 1 :]]
-                guess = f"`{table}{'.'.join(near)}`"
-            raise RecipeError(
-                f"--set: {kind.__name__} has no field `{table}{'.'.join(steps)}`",
-                hint=f"did you mean {guess}?",
-            )
-        holder, holds, owner = target, owner, _field_record(owner, step) if owner else None
-        if owner is not None and depth < len(steps) - 1 and holder.get(step) is None:
-            holder[step] = {}  # an optional record that is not there yet
-        target = holder.get(step)
-    return cast(Document, holder), holds
-
-
-def _knows_none(owner: type[msgspec.Struct] | None, name: str) -> bool:
-    """Tell whether `none` is a word that a field takes."""
-    return owner is not None and any(
-        "none" in (part.examples or ()) if isinstance(part, msgspec.Meta) else part == "none"
-        for part in _parts_of_type(owner, name)
-    )
-
-
-def _parsed(value: str) -> object:
-    if value[:1] in "[{":
-        try:
-            return json.loads(value)
-        except (ValueError, RecursionError):
-            return value
-    return value
 
 
 def _compact(record: msgspec.Struct) -> bytes:
@@ -227,7 +150,7 @@ def _compact(record: msgspec.Struct) -> bytes:
 
 def _document(record: msgspec.Struct) -> Document:
     document = cast(Document, msgspec.to_builtins(record))
-    _refuse_unwritable(document, type(record).__name__, ArtifactError)
+    refuse_unwritable(document, type(record).__name__, ArtifactError)
     schema = getattr(type(record), "SCHEMA", None)
     return document if schema is None else {"schema": schema, **document}
 
@@ -240,7 +163,7 @@ def _without_none(value: object) -> Any:
     return value
 
 
-def _refuse_unwritable(value: object, where: str, error: type[DarkroomError]) -> None:
+def refuse_unwritable(value: object, where: str, error: type[DarkroomError]) -> None:
     """Refuse what JSON in UTF-8 cannot say: NaN, infinity, half of a surrogate pair."""
     if isinstance(value, float) and not math.isfinite(value):
         raise error(f"{where}: {value} is not a finite number", hint=f"write a number in {where}")
@@ -249,7 +172,7 @@ def _refuse_unwritable(value: object, where: str, error: type[DarkroomError]) ->
     if isinstance(value, dict | list | tuple):
         inner = [*value.keys(), *value.values()] if isinstance(value, dict) else value
         for item in cast(Iterable[object], inner):
-            _refuse_unwritable(item, where, error)
+            refuse_unwritable(item, where, error)
 
 
 def _upgraded(document: Document, kind: type[msgspec.Struct], where: str) -> Document:
@@ -272,24 +195,29 @@ def _upgraded(document: Document, kind: type[msgspec.Struct], where: str) -> Doc
     return document
 
 
-def _explained(
+def explained(
     wrong: msgspec.ValidationError,
     kind: type[msgspec.Struct],
     where: str,
     error: type[DarkroomError],
 ) -> DarkroomError:
-    text = str(wrong)
-    at = _PATH.search(text)
-    path = at.group(1) if at else ""
+    """Say in words what does not fit, and where.
+
+    Args:
+        wrong: What msgspec says.
+        kind: The record that was to be made.
+        where: Where the values came from.
+        error: What to make.
+    """
+    text, path = str(wrong), path_in(wrong)
     unknown = _UNKNOWN.search(text)
     if unknown is None:
-        problem = _PATH.sub("", text)
-        words = ", ".join(_choices(kind, path))
+        problem, words = _PATH.sub("", text), takes(kind, path)
         return error(
             f"{where}: {problem}" + (f" at `{path}`" if path else ""),
-            hint=f"one of {words}" if words else f"mend `{path or kind.__name__}` in {where}",
+            hint=f"`{path}` takes {words}" if words else f"mend {kind.__name__} in {where}",
         )
-    owner = _owner(kind, path)
+    owner = owner_of(kind, path)
     names = [field.name for field in msgspec.structs.fields(owner)]
     return error(
         f"{where}: {owner.__name__} has no field `{unknown.group(1)}`",
@@ -297,31 +225,7 @@ def _explained(
     )
 
 
-def _owner(kind: type[msgspec.Struct], path: str) -> type[msgspec.Struct]:
-    """Find the record type that a dotted path leads to, or the last one on its way."""
-    for step in filter(None, path.split(".")):
-        kind = _field_record(kind, step.split("[")[0]) or kind
-    return kind
-
-
-def _choices(kind: type[msgspec.Struct], path: str) -> list[str]:
-    """List the words that a field of few words takes."""
-    before, _, name = path.rpartition(".")
-    parts = _parts_of_type(_owner(kind, before), name)
-    return [word for part in parts if get_origin(part) is Literal for word in get_args(part)]
-
-
-def _field_record(kind: type[msgspec.Struct], name: str) -> type[msgspec.Struct] | None:
-    """Find the record type inside a field, also behind `| None` or a tuple."""
-    for part in _parts_of_type(kind, name):
-        if isinstance(part, type) and issubclass(part, msgspec.Struct):
-            return part
-    return None
-
-
-def _parts_of_type(kind: type[msgspec.Struct], name: str) -> Iterator[object]:
-    """Give the type of a field, and all that stands within its brackets."""
-    waiting = [field.type for field in msgspec.structs.fields(kind) if field.name == name]
-    while waiting:
-        yield (part := waiting.pop())
-        waiting.extend(get_args(part))
+def path_in(wrong: msgspec.ValidationError) -> str:
+    """Give the dotted path of the field that msgspec complains of; empty: the whole."""
+    at = _PATH.search(str(wrong))
+    return at.group(1).replace("[...]", "[]") if at else ""  # a key that it does not name

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 import darkroom.data.split as room
 from darkroom import open_dataset, split_dataset
+from darkroom.data.checks.tiny_class import tiny_class
 from darkroom.data.dataset import Dataset
 from darkroom.errors import DataError
 from darkroom.workspace import Workspace
@@ -351,6 +352,26 @@ def test_too_few_images_for_three_parts_are_refused_with_their_number(workspace,
     with pytest.raises(DataError) as caught:
         split_dataset(make_index(workspace, distinct(sizes)))
     assert str(sum(sizes)) in caught.value.problem
+
+
+def test_copies_of_one_image_are_told_to_be_copies_and_not_to_be_shared_otherwise(workspace):
+    rows = [Row(f"a/{number}.png", number % 2, content="black") for number in range(40)]
+    with pytest.raises(DataError, match="copies or near-duplicates") as caught:
+        split_dataset(make_index(workspace, rows))
+    assert "darkroom explore" in caught.value.hint
+    with pytest.raises(DataError, match="in 2 groups"):
+        split_dataset(make_index(workspace, [*rows, Row("b/other.png", 1)]))
+
+
+def test_a_small_sample_is_named_as_the_cause(workspace):
+    opened = make_index(workspace, distinct([10, 10]))
+    with pytest.raises(DataError, match=r"a sample of 0\.01") as caught:
+        split_dataset(opened, sample=0.01)
+    assert "data.sample" in caught.value.hint
+    sampled = split_dataset(make_index(workspace, distinct([60, 60])), sample=0.3)
+    whole = split_dataset(make_index(workspace, distinct([10, 10])))
+    hints = [tiny_class(dataset)[0].next_step for dataset in (sampled, whole)]
+    assert ["data.sample" in hint for hint in hints] == [True, False]
 
 
 def test_one_group_cannot_be_in_three_parts(workspace):

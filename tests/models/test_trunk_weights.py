@@ -17,7 +17,8 @@ from darkroom.errors import ArtifactError, RecipeError, ServiceError
 from darkroom.models import weights
 from darkroom.models.trunks import TRUNKS, Published
 from darkroom.models.weights import Pretrained, fetch_weights, find_weights, kept_weights
-from darkroom.records import from_json, to_json, with_overrides
+from darkroom.records import from_json, to_json
+from darkroom.settings import with_overrides
 from darkroom.training.recipe import Recipe
 from tests.data.file_server import FileServer
 

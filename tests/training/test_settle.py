@@ -7,7 +7,7 @@ import pytest
 import darkroom
 from darkroom.models.catalog import network_named
 from darkroom.models.weights import FoundWeights, Pretrained
-from darkroom.records import with_overrides
+from darkroom.settings import with_overrides
 from darkroom.training.recipe import Recipe
 from darkroom.training.settle import Chosen, settle_recipe, settled_by_user
 from tests.making import draw_folder

@@ -93,6 +93,16 @@ def test_a_space_that_no_recipe_can_follow_is_refused(table, fact):
     assert fact in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    "typed", ["batch_size=a,b", "model=mlp,nonsense", "optimizer.name=sgd,adem"]
+)
+def test_what_no_trial_could_take_is_refused_by_its_name_before_the_first(typed):
+    with pytest.raises(RecipeError) as refused:
+        read_space({}, [typed])
+    assert typed.partition("=")[0] in refused.value.problem
+    assert "--set" not in str(refused.value)
+
+
 @pytest.mark.parametrize("typed", ["batch_size", "dropout=0..", "dropout=0..1:lin", "dropout=a..b"])
 def test_what_is_typed_wrongly_is_refused_with_a_right_one(typed):
     with pytest.raises(RecipeError) as refused:

@@ -8,12 +8,13 @@ import pytest
 
 from darkroom.backend import keras
 from darkroom.errors import RecipeError
+from darkroom.intervals import Estimate
 from darkroom.training.finished import find_finished, trained_once
 from darkroom.training.learning_curve import forecast
 from darkroom.training.plan import plan
 from darkroom.training.recipe import Recipe
 from darkroom.training.run import open_run
-from darkroom.training.studies import StudyRun, conclude, spread_of
+from darkroom.training.studies import StudyRun, conclude, spread_of, told_gain
 from darkroom.training.study import plan_study, run_study, study
 from darkroom.training.train import train
 
@@ -98,7 +99,7 @@ def test_a_value_that_cannot_be_trained_is_left_out_and_told(dataset):
     assert [run.value for run in found.runs] == [8]
     assert "5000" in found.left_out[0].replace(",", "")
     with pytest.raises(RecipeError):  # the control: of nothing there is no study
-        study(dataset, RECIPE, "batch-size", values=(5_000,), seeds=1)
+        study(dataset, RECIPE, "batch-size", values=(5_000, 6_000), seeds=1)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +107,12 @@ def test_a_value_that_cannot_be_trained_is_left_out_and_told(dataset):
     [
         ("batch-sizes", {}, "batch-sizes"),
         ("seeds", {"values": [1, 2]}, "values"),
-        ("seeds", {"seeds": 0}, "0 seeds"),
+        ("seeds", {"seeds": 0}, "got 0"),
+        ("seeds", {"seeds": 1}, "got 1"),
+        ("batch-size", {"values": [8, 2.5]}, "not 2.5"),
+        ("batch-size", {"values": [8, 0]}, "not 0"),
+        ("batch-size", {"values": [8, 8.0]}, "2 different values"),
+        ("data-size", {"values": [0.5, 1, 0.5]}, "got 0.5, 1, 0.5"),
     ],
 )
 def test_a_study_that_does_not_exist_is_refused(dataset, what, options, fact):
@@ -195,6 +201,25 @@ def test_a_faster_batch_that_costs_accuracy_is_told_with_its_interval():
     told = of("batch-size", rows).summary()
     assert "-10.0 points (-10.0 .. -10.0)" in told
     assert "cannot be told" not in told
+
+
+def test_a_difference_of_shares_ends_at_100_points():
+    rows = [(8, 0, 0.95), (8, 1, 0.55), (64, 0, 0.2), (64, 1, 0.9)]
+    assert "-20.0 points (-100.0 .. +100.0)" in of("batch-size", rows).summary()
+
+
+@pytest.mark.parametrize(
+    ("measure", "gain", "words"),
+    [
+        ("accuracy", -0.058, "+5.8 points (+4.8 .. +6.8) less validation accuracy"),
+        ("accuracy", 0.058, "+5.8 points (+4.8 .. +6.8) more validation accuracy"),
+        ("error", 0.5, "+0.5 (+0.49 .. +0.51) less validation error"),
+        ("error", -0.5, "+0.5 (+0.49 .. +0.51) more validation error"),
+    ],
+)
+def test_what_costs_is_not_called_more(measure, gain, words):
+    estimate = Estimate(value=gain, low=gain - 0.01, high=gain + 0.01)
+    assert told_gain(measure, estimate) == words
 
 
 def test_an_interval_of_a_share_ends_at_1():

@@ -19,7 +19,7 @@ from darkroom.bundles.record import FOLDER_NAME, MODEL_FILE, BundleRecord, Golde
 from darkroom.bundles.runtimes import OnnxRuntime
 from darkroom.data.pixels import Images, load_images
 from darkroom.data.preprocess import scale_pixels
-from darkroom.disk import write_file
+from darkroom.disk import refuse_taken, write_file
 from darkroom.errors import ArtifactError, DataError, RecipeError
 from darkroom.evaluation.evaluation import Evaluation, open_evaluation
 from darkroom.records import to_json
@@ -74,6 +74,7 @@ def pack(
             hint=f"darkroom evaluate {quote(str(run.path))}",
         )
     name, version = _checked_name(run, name, version)
+    refuse_taken(run.workspace.folder("bundle") / name / version)
     images = load_images(run.dataset, "valid", run.record.preprocess)
     golden = _golden_rows(images)
     rest = np.setdiff1d(np.arange(len(images)), golden)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -12,6 +13,7 @@ import polars as pl
 from darkroom.data.dataset import Dataset
 from darkroom.data.groups import joined_groups, named_groups, refuse_torn
 from darkroom.data.kept import store_dataset
+from darkroom.data.wording import what_opens
 from darkroom.errors import DataError
 from darkroom.wording import counted
 
@@ -125,7 +127,7 @@ def _dealt(
         refuse_torn(dataset, index["image"], parts, named)
     keep = np.array([_draw(group, "sample", seed) < sample for group in groups])
     index = index.with_columns(pl.Series("part", parts.tolist(), dtype=pl.String)).filter(keep)
-    _refuse_empty(dataset, index)
+    _refuse_empty(dataset, index, groups=len(set(groups)), sample=sample)
     by = f" by {group_by}" if isinstance(group_by, str) else ""
     how = f"valid {valid:g}, test {test:g}, seed {seed}" + (f", grouped{by}" if named else "")
     used = len(index) + len(unlabelled)
@@ -153,13 +155,22 @@ def _forgotten(index: pl.DataFrame) -> pl.DataFrame:
 
 
 def _check_shares(valid: float, test: float, sample: float) -> None:
-    if not (0 < valid < 1 and 0 < test < 1 and valid + test < 1):
+    for name, share in (("valid", valid), ("test", test)):
+        if not 0 < share < 1:
+            raise DataError(
+                f"{name} = {share:g} is not a share above 0 and below 1",
+                hint=f"--set data.{name}=0.2",
+            )
+    if valid + test >= 1:
         raise DataError(
             f"valid = {valid:g} and test = {test:g} leave no training part",
             hint="--set data.valid=0.2 --set data.test=0.2",
         )
     if not 0 < sample <= 1:
-        raise DataError(f"sample = {sample:g} is not a share in 0..1", hint="--set data.sample=0.1")
+        raise DataError(
+            f"sample = {sample:g} is not a share above 0 and at most 1",
+            hint="--set data.sample=0.1",
+        )
 
 
 def _missing_parts(
@@ -266,13 +277,21 @@ def _draw(group: str, purpose: str, seed: int) -> float:
     return int.from_bytes(digest[:8], "big") / 2**64
 
 
-def _refuse_empty(dataset: Dataset, index: pl.DataFrame) -> None:
+def _refuse_empty(dataset: Dataset, index: pl.DataFrame, *, groups: int, sample: float) -> None:
     have = dict(index.group_by("part").len().iter_rows())
-    for part in _CUT:
-        if not have.get(part):
-            raise DataError(
-                f"{dataset.name}: {counted(len(index), 'image is', 'images are')} too few for "
-                f"three parts; "
-                f"`{part}` would be empty",
-                hint="add images, or ask for larger shares: --set data.valid=0.3",
-            )
+    part = next((part for part in _CUT if not have.get(part)), None)
+    if part is None:
+        return
+    images, why = counted(len(index), "image is", "images are"), ""
+    hint = "add images, or ask for larger shares: --set data.valid=0.3"
+    if groups < len(_CUT):
+        alike = "copies or near-duplicates of each other, or of one group" if groups == 1 else ""
+        why = f", all {alike}" if alike else f", in {groups} groups of what must not be torn apart"
+        seen = shlex.join(["darkroom", "explore", what_opens(dataset)])
+        hint = f"add images that differ from these: {seen}"
+    elif sample < 1:
+        why = f", of a sample of {sample:g}"
+        hint = "keep more of the images: --set data.sample=1"
+    raise DataError(
+        f"{dataset.name}: {images} too few for three parts{why}; `{part}` would be empty", hint=hint
+    )

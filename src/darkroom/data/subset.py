@@ -40,7 +40,9 @@ def training_subset(dataset: Dataset, share: float, *, seed: int = 0) -> Dataset
         DataError: The share is outside 0..1, or there is no training part.
     """
     if not 0 < share <= 1:
-        raise DataError(f"{share:g} is not a share in 0..1", hint="name shares, such as 0.25")
+        raise DataError(
+            f"{share:g} is not a share above 0 and at most 1", hint="name shares, such as 0.25"
+        )
     if share == 1:
         return dataset
     train = dataset.part("train")

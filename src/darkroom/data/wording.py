@@ -38,6 +38,12 @@ def check_command(where: str | Path, *options: str) -> str:
     return shlex.join(["darkroom", "check", str(where), *options])
 
 
+def for_want_of_images(dataset: Dataset, otherwise: str) -> str:
+    """Say what to do where a class has too few images: keep more of those there are, or else."""
+    kept = dataset.record.sample
+    return otherwise if kept == 1 else f"keep more of the images: --set data.sample=1, not {kept:g}"
+
+
 def what_opens(dataset: Dataset) -> str:
     """Give what has to be named to open the same dataset again.
 

@@ -42,13 +42,14 @@ class Architecture(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     def __post_init__(self) -> None:
         if self.dropout is not None and not 0 <= self.dropout < 1:
             raise RecipeError(
-                f"dropout = {self.dropout:g} is not a share in 0..1", hint="--set dropout=0.3"
+                f"dropout = {self.dropout:g} is not a share from 0 to below 1",
+                hint="--set dropout=0.3",
             )
         if self.l2 < 0:
             raise RecipeError(f"l2 = {self.l2:g} is negative", hint="--set l2=1e-4")
         if not 0 < self.width_factor <= 16:
             raise RecipeError(
-                f"width = {self.width_factor:g} is outside 0..16", hint="--set width=1"
+                f"width = {self.width_factor:g} is not above 0 and at most 16", hint="--set width=1"
             )
 
     def units(self, count: int) -> int:

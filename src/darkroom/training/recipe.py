@@ -31,7 +31,9 @@ Monitor = Literal["accuracy", "loss"]
 
 def _share(name: str, value: float) -> None:
     if not 0 <= value < 1:
-        raise RecipeError(f"{name} = {value:g} is not a share in 0..1", hint=f"--set {name}=0.1")
+        raise RecipeError(
+            f"{name} = {value:g} is not a share from 0 to below 1", hint=f"--set {name}=0.1"
+        )
 
 
 class Optimizer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -72,7 +74,7 @@ class Optimizer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
                 )
         if not 0 < self.drop_factor < 1:
             raise RecipeError(
-                f"optimizer.drop_factor = {self.drop_factor:g} is outside 0..1",
+                f"optimizer.drop_factor = {self.drop_factor:g} is not above 0 and below 1",
                 hint="--set optimizer.drop_factor=0.1",
             )
         if self.clip_norm is not None and self.clip_norm <= 0:
@@ -114,7 +116,7 @@ class Transfer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             )
         if not 0 < self.rate_decay <= 1:
             raise RecipeError(
-                f"transfer.rate_decay = {self.rate_decay:g} is outside 0..1",
+                f"transfer.rate_decay = {self.rate_decay:g} is not above 0 and at most 1",
                 hint="--set transfer.rate_decay=0.3",
             )
         if not 0 < self.fine_tune_lr <= 1000:
@@ -127,7 +129,8 @@ class Transfer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class Curriculum(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Easy images first: how difficult one is, and how fast harder ones come in."""
 
-    difficulty: str  # `loss:RUN`, a measure as `brightness` or `edges`, or `FILE:COLUMN`
+    # `loss:RUN`, a measure as `brightness` or `edges`, or `FILE:COLUMN`.
+    difficulty: Annotated[str, msgspec.Meta(examples=["edges"])]
     pacing: Pacing = "linear"
     start: float = 0.2  # share of the images that the first steps draw from, above 0
     until: float = 0.5  # share of the training after which all images are in
@@ -137,7 +140,7 @@ class Curriculum(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         for name, value in (("start", self.start), ("until", self.until)):
             if not 0 < value <= 1:
                 raise RecipeError(
-                    f"curriculum.{name} = {value:g} is outside 0..1",
+                    f"curriculum.{name} = {value:g} is not above 0 and at most 1",
                     hint=f"--set curriculum.{name}=0.5",
                 )
 
@@ -181,7 +184,9 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             _share("label_smoothing", self.label_smoothing)
         refuse_colour(self.background)
         if not 0 <= self.seed < 2**32:
-            raise RecipeError(f"seed = {self.seed} is outside 0..2^32", hint="--set seed=0")
+            raise RecipeError(
+                f"seed = {self.seed} is not from 0 to below 2^32", hint="--set seed=0"
+            )
         if not 0 <= self.focal_gamma <= 10:
             raise RecipeError(
                 f"focal_gamma = {self.focal_gamma:g} is outside 0..10", hint="--set focal_gamma=2"

@@ -15,7 +15,7 @@ from darkroom.models.architecture import Network
 from darkroom.models.catalog import network_named
 from darkroom.models.trunks import TRUNKS
 from darkroom.models.weights import FoundWeights, Pretrained, find_weights
-from darkroom.records import with_overrides
+from darkroom.settings import with_overrides
 from darkroom.training.devices import refuse_batch_size, shared_batch_size
 from darkroom.training.losses import refuse_class_weights, refuse_loss, usual_loss
 from darkroom.training.optimizers import usual_peak_lr, usual_weight_decay

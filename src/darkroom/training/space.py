@@ -13,7 +13,9 @@ from typing import Any, get_args, get_origin
 import msgspec
 
 from darkroom.errors import RecipeError
-from darkroom.records import from_document, with_overrides
+from darkroom.models.catalog import network_named
+from darkroom.records import from_document
+from darkroom.settings import with_overrides
 from darkroom.training.recipe import Recipe
 
 Choice = bool | int | float | str
@@ -234,8 +236,10 @@ def _tried(recipe: Recipe, name: str, value: Choice, *, is_range: bool) -> None:
     try:
         if is_range and isinstance(value, float) and value.is_integer():
             value = int(value)  # an end of a range of whole numbers, which TOML may write as 16.0
-        with_settings(recipe, {name: value})
+        tried = with_settings(recipe, {name: value})
+        if name == "model" and tried.model is not None:
+            network_named(tried.model)
     except RecipeError as refused:
-        raise RecipeError(
-            f"the space holds {name}: {refused.problem}", hint=refused.hint
-        ) from refused
+        hint = refused.hint.replace("--set ", "--space ")
+        problem = refused.problem.removeprefix("--set ")
+        raise RecipeError(f"the space holds {name}: {problem}", hint=hint) from refused

@@ -190,6 +190,21 @@ def told_level(measure: Measure, mean: Mean) -> str:
     return f"{told} ({_level(measure, mean.low)} .. {_level(measure, mean.high)})"
 
 
+def told_gain(measure: Measure, gain: Mean | Estimate) -> str:
+    """Write what something brings, or costs: `+1.2 points (+0.4 .. +2.0) more accuracy`.
+
+    Args:
+        measure: Of accuracy more is a gain, of an error less.
+        gain: Above 0 where it is one.
+    """
+    kinds = ("more", "less") if measure == "accuracy" else ("less", "more")
+    if (gain.value or 0.0) >= 0:
+        return f"{told_difference(measure, gain)} {kinds[0]} validation {measure}"
+    low, value, high = (None if end is None else -end for end in (gain.high, gain.value, gain.low))
+    cost = Estimate(value=value, low=low, high=high)
+    return f"{told_difference(measure, cost)} {kinds[1]} validation {measure}"
+
+
 def told_difference(measure: Measure, mean: Mean | Estimate) -> str:
     """Write a difference with its interval: `+1.2 points (+0.4 .. +2.0)`."""
     told = f"{_difference(measure, mean.value)}{_unit(measure)}"
@@ -221,7 +236,7 @@ def _ends(mean: Mean | None) -> tuple[float | None, float | None, float | None]:
 def _difference(measure: Measure, value: float | None) -> str:
     if measure == "error":
         return f"{value or 0.0:+.3g}"
-    return f"{100 * (value or 0.0):+.1f}"
+    return f"{100 * min(max(value or 0.0, -1.0), 1.0):+.1f}"  # shares are no further apart
 
 
 def _tell_sizes(study: Study) -> str:
@@ -266,10 +281,9 @@ def _tell_images(study: Study) -> str:
         "next to nothing": "More images would bring next to nothing",
         "cannot tell": "It cannot be told whether more images would help",
     }[found.verdict]
-    kind = "less validation error" if study.measure == "error" else "more validation accuracy"
     return (
         f"{begin}: twice the {found.images:,} training images would bring about "
-        f"{told_difference(study.measure, found.gain)} {kind}"
+        f"{told_gain(study.measure, found.gain)}"
     )
 
 

@@ -30,6 +30,7 @@ Ask = Callable[[float], None]  # given the seconds that are left, raises when th
 _SHARES = (0.125, 0.25, 0.5, 1.0)  # of the training part
 _FACTORS = (0.25, 0.5, 1, 2, 4)  # of the batch size that the recipe is settled with
 _LEAST_BATCH = 4  # images
+_DIFFERENT = {"batch-size": 2, "data-size": 3}  # of fewer sizes there is no learning curve
 _SEEDS = {"batch-size": 3, "data-size": 3, "seeds": 5}
 
 
@@ -121,13 +122,7 @@ def plan_study(
             hint=f"did you mean {nearest(what, get_args(StudyName))}?",
         )
     repeats = _SEEDS[what] if seeds is None else seeds
-    if repeats < 1 or (what == "seeds" and values is not None):
-        raise RecipeError(
-            f"a study of seeds takes a number of seeds and no values, got {values}"
-            if values is not None
-            else f"{repeats} seeds are none",
-            hint="--seeds 5",
-        )
+    _refuse_grid(what, values, repeats)
     if not isinstance(dataset, Dataset):
         dataset = open_dataset(dataset)
     if not dataset.record.split:
@@ -200,6 +195,34 @@ def measured_in(run: Run, measure: Measure) -> float:
     return float(getattr(run.best, f"valid_{measure}"))
 
 
+def _refuse_grid(what: StudyName, values: Values, repeats: int) -> None:
+    """Refuse what would tell nothing after all trainings, before the first."""
+    if what == "seeds" and values is not None:
+        raise RecipeError(
+            f"a study of seeds takes a number of seeds and no values, got {list(values)}",
+            hint="--seeds 5",
+        )
+    if repeats < (least := 2 if what == "seeds" else 1):
+        raise RecipeError(
+            f"a study of {what} needs {least} seeds or more, got {repeats}", hint="--seeds 5"
+        )
+    if values is None:
+        return
+    usual = "16,32,64" if what == "batch-size" else "0.25,0.5,1"
+    odd = [value for value in values if value < 1 or value != int(value)]
+    if what == "batch-size" and odd:
+        raise RecipeError(
+            f"a batch has a whole number of images, 1 or more, not {odd[0]:g}",
+            hint=f"--values {usual}",
+        )
+    if len(set(values)) < _DIFFERENT[what]:
+        raise RecipeError(
+            f"a study of {what} needs {_DIFFERENT[what]} different values or more, got "
+            f"{', '.join(f'{value:g}' for value in values)}",
+            hint=f"--values {usual}",
+        )
+
+
 def _cells(
     dataset: Dataset, settled: RunRecord, what: StudyName, values: Values, seed: int
 ) -> list[Cell]:
@@ -207,7 +230,7 @@ def _cells(
     if what == "seeds":
         return [Cell(value=seed, dataset=dataset, recipe=recipe)]
     if what == "batch-size":
-        sizes = _batch_sizes(settled) if values is None else [int(value) for value in values]
+        sizes = _batch_sizes(settled) if values is None else [*map(int, dict.fromkeys(values))]
         return [
             Cell(
                 value=size, dataset=dataset, recipe=msgspec.structs.replace(recipe, batch_size=size)
@@ -215,7 +238,7 @@ def _cells(
             for size in sizes
         ]
     cells = []
-    for share in _SHARES if values is None else values:
+    for share in _SHARES if values is None else dict.fromkeys(values):
         subset = training_subset(dataset, float(share), seed=seed)
         images = subset.counts["train"]
         shrunk = _as_many_steps(recipe, settled.images, images)

@@ -12,7 +12,7 @@ from darkroom.plots.studies import search_course
 from darkroom.training.recipe import Recipe
 from darkroom.training.repeats import Mean
 from darkroom.training.space import Choice, Range, as_typed, with_settings
-from darkroom.training.studies import Measure, told_difference
+from darkroom.training.studies import Measure, told_gain
 
 if TYPE_CHECKING:
     from darkroom.plots import Figure
@@ -114,10 +114,9 @@ class Tuning(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         told += f", {failed} failed" if failed else ""
         if self.gain is None:
             return f"No trial was better than the starting recipe; {told}"
-        kind = {"accuracy": "more validation accuracy", "error": "less validation error"}
         return (
             f"The winner is {'' if self.is_believed else 'not '}believed: with fresh seeds "
-            f"{told_difference(self.plan.measure, self.gain)} {kind[self.plan.measure]} than the "
+            f"{told_gain(self.plan.measure, self.gain)} than the "
             f"starting recipe, in {len(self.pairs)} pairs; {told}; {', '.join(self.typed)}"
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from darkroom.data.checks.naming import first_few
 from darkroom.data.dataset import Dataset
+from darkroom.data.wording import for_want_of_images
 from darkroom.findings import Finding
 
 _PARTS = ("train", "valid", "test")
@@ -27,10 +28,12 @@ def class_in_one_part(dataset: Dataset) -> list[Finding]:
         have = tuple(part for part in wanted if part in parts.get(label, ()))
         if have != wanted:
             alike.setdefault(have, []).append(name)
-    return [_finding(names, have, wanted) for have, names in alike.items()]
+    return [_finding(dataset, names, have, wanted) for have, names in alike.items()]
 
 
-def _finding(names: list[str], have: tuple[str, ...], wanted: tuple[str, ...]) -> Finding:
+def _finding(
+    dataset: Dataset, names: list[str], have: tuple[str, ...], wanted: tuple[str, ...]
+) -> Finding:
     there = " and ".join(have) or "no part"
     missing = " and ".join(part for part in wanted if part not in have)
     if len(names) == 1:
@@ -42,5 +45,7 @@ def _finding(names: list[str], have: tuple[str, ...], wanted: tuple[str, ...]) -
         severity="error" if len(have) == 1 or "train" not in have else "warning",
         what=what,
         where=tuple(names),
-        next_step="add images of what is missing, or deal all images anew: --set data.parts=anew",
+        next_step=for_want_of_images(
+            dataset, "add images of what is missing, or deal all images anew: --set data.parts=anew"
+        ),
     )

@@ -6,6 +6,7 @@ import polars as pl
 
 from darkroom.data.checks.naming import first_few
 from darkroom.data.dataset import Dataset
+from darkroom.data.wording import for_want_of_images
 from darkroom.findings import Finding
 from darkroom.wording import counted
 
@@ -32,7 +33,9 @@ def tiny_class(dataset: Dataset) -> list[Finding]:
                         f"images: {listed}"
                     ),
                     where=tuple(name for name, _ in named),
-                    next_step="add images to these classes, or remove them",
+                    next_step=for_want_of_images(
+                        dataset, "add images to these classes, or remove them"
+                    ),
                 )
             )
     return findings
