@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from darkroom.findings import Finding
-from darkroom.training.record import goodness
+from darkroom.training.record import Epoch, Pace, goodness
 from darkroom.wording import counted, visible
 
 if TYPE_CHECKING:
@@ -109,13 +110,23 @@ def tell_plan(record: RunRecord) -> str:
 def tell_run(run: Run) -> str:
     """Say how a training ended."""
     seconds = sum(pace.seconds for pace in run.pace)
-    speeds = sorted(pace.images_per_s for pace in run.pace)
     return line(
         "trained",
         f"{counted(len(run.history), 'epoch', 'epochs')} in {seconds:.0f} s, {run.record.outcome}",
-        f"{speeds[len(speeds) // 2]:,.0f} images/s" if speeds else "",
+        _told_speeds(run.history, run.pace),
         f"valid {goodness(run.best)} at epoch {run.best.number}",
     )
+
+
+def _told_speeds(history: Sequence[Epoch], paces: Sequence[Pace]) -> str:
+    """Say how fast each stage went: a head learns from features, a thawed trunk from pixels."""
+    speeds: dict[str, list[float]] = {}
+    for epoch, pace in zip(history, paces, strict=False):
+        speeds.setdefault(epoch.stage, []).append(pace.images_per_s)
+    middle = {stage: statistics.median(each) for stage, each in speeds.items()}
+    if len(middle) == 1:
+        return f"{next(iter(middle.values())):,.0f} images/s"
+    return ", ".join(f"{stage} {speed:,.0f} images/s" for stage, speed in middle.items())
 
 
 def tell_evaluation(evaluation: Evaluation) -> list[str]:

@@ -53,6 +53,35 @@ def with_overrides(record: R, settings: Iterable[str], *, table: str = "") -> R:
     return made
 
 
+def refuse_types(record: msgspec.Struct, *, table: str = "") -> None:
+    """Refuse a value of another kind than its field; Python lets it through.
+
+    Args:
+        record: Just made, before its values are looked at.
+        table: What the user types before each name, with its dot.
+
+    Raises:
+        RecipeError: The first such field, with what it takes.
+    """
+    for field in msgspec.structs.fields(record):
+        value, kind, name = getattr(record, field.name), type(record), field.name
+        if not _is_of_kind(value, field.type):
+            raise RecipeError(
+                f"{table}{name} = {value!r} of type {type(value).__name__}: it takes "
+                f"{takes(kind, name)}",
+                hint=f"--set {table}{example_of(kind, name, instead_of=str(value))}",
+            )
+
+
+def _is_of_kind(value: object, kind: object) -> bool:
+    plain = float(value) if isinstance(value, float) else value  # a number of NumPy's is one
+    try:
+        made = msgspec.convert(plain, cast(type[object], kind))
+    except msgspec.ValidationError:
+        return False
+    return made is plain or not isinstance(made, msgspec.Struct)  # a dict is no record
+
+
 def _refused(
     wrong: msgspec.ValidationError, kind: type[msgspec.Struct], settings: Sequence[str], table: str
 ) -> RecipeError:

@@ -196,3 +196,21 @@ def test_grey_images_are_seen_as_colour_without_colour(ours, name):
     images = scaled(name)[..., :1]
     expected = np.asarray(ours(np.repeat(images, 3, axis=3)))
     assert distance(np.asarray(trunk(images)), expected) < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("name", "width"),
+    [
+        pytest.param(name, width, marks=() if width == 0.35 else pytest.mark.slow)
+        for name, trunk in TRUNKS.items()
+        for width in trunk.numbers_at
+    ],
+)
+def test_a_trunk_has_the_numbers_by_which_the_width_of_a_file_is_told(name, width):
+    trunk = TRUNKS[name]
+    assert set(trunk.numbers_at) == set(trunk.published)
+    build = getattr(keras.applications, trunk.application)
+    model = build(
+        input_shape=(224, 224, 3), alpha=width, include_top=False, weights=None, **trunk.options
+    )
+    assert model.count_params() == trunk.numbers_at[width]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 
+import h5py
 import numpy as np
 import pytest
 
@@ -50,9 +51,15 @@ def images():
 
 
 def save(model: keras.Model, path):
+    from keras.src.legacy.saving import legacy_h5_format
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # Keras 3.15 with NumPy 2.4
-        model.save_weights(path)
+        if path.name.endswith(".weights.h5"):
+            model.save_weights(path)
+        else:  # as Keras 2 did; Keras 3 still reads it, and writes it no more
+            with h5py.File(path, "w") as file:
+                legacy_h5_format.save_weights_to_hdf5_group(file, model)
     return path
 
 
@@ -171,6 +178,32 @@ def test_weights_of_another_width_or_network_are_refused(model, tmp_path, name, 
     assert str(path) in refused.value.problem
     assert "resnet_small at width 0.25" in refused.value.problem
     assert "include_top=False" in refused.value.hint
+
+
+@pytest.mark.parametrize("name", ["same.weights.h5", "same.h5", "same", "same.bin"])
+@pytest.mark.parametrize("written_as", ["old.weights.h5", "old.h5"])
+def test_a_file_is_known_by_its_content_whatever_its_name(
+    model, tmp_path, images, name, written_as
+):
+    (tmp_path / "written").mkdir()
+    path = tmp_path / "written" / written_as
+    save(split_network(model)[0], path)
+    path = path.rename(tmp_path / name)
+    other = network()
+    load_trunk_weights(other, FoundWeights(width=0.25, where="given", path=path))
+    ours, theirs = split_network(other)[0], split_network(model)[0]
+    np.testing.assert_array_equal(ours(images), theirs(images))
+    assert sorted(tmp_path.iterdir()) == [tmp_path / name, tmp_path / "written"]
+
+
+def test_what_a_refused_file_holds_is_told_in_numbers(model, tmp_path):
+    path = save(split_network(network("resnet_small", 0.5))[0], tmp_path / "other.weights.h5")
+    with pytest.raises(ArtifactError) as refused:
+        load_trunk_weights(model, FoundWeights(width=0.25, where="given", path=path))
+    trunk = split_network(network("resnet_small", 0.5))[0]
+    assert f"it holds {trunk.count_params():,}" in refused.value.problem
+    assert f"{split_network(model)[0].count_params():,} numbers" in refused.value.problem
+    assert "--set" not in refused.value.hint  # explore takes weights too, and no setting
 
 
 def test_weights_of_the_trunk_itself_are_taken(model, tmp_path, images):

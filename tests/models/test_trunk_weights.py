@@ -9,7 +9,9 @@ import socket
 import threading
 import time
 
+import h5py
 import msgspec
+import numpy as np
 import pytest
 
 from darkroom.data.sources import download
@@ -178,6 +180,19 @@ def test_a_file_tells_its_width_by_its_name(tmp_path, name, file, width):
     path = tmp_path / file
     path.write_bytes(BYTES)
     assert find_weights(name, str(path)).width == width
+
+
+@pytest.mark.parametrize("top", [0, 1_281_000])
+def test_a_file_tells_its_width_by_its_content_before_its_name(tmp_path, top):
+    path = tmp_path / "mobilenet_v2_1.0_224_no_top.weights.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("layers/convolutions/vars/0", data=np.zeros(410_208, np.float32))
+        file.create_dataset("layers/predictions/vars/0", data=np.zeros(top, np.float32))
+        file.create_dataset("optimizer/vars/0", data=np.zeros(99, np.float32))
+    assert find_weights("mobilenet_v2", str(path)).width == 0.35
+    with h5py.File(path, "a") as file:  # the control
+        file.create_dataset("layers/more/vars/0", data=np.zeros(1, np.float32))
+    assert find_weights("mobilenet_v2", str(path)).width == 1.0
 
 
 def test_another_width_than_the_file_tells_is_refused(tmp_path):

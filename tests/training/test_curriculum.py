@@ -72,6 +72,19 @@ def test_a_column_with_gaps_is_refused_with_their_number_and_the_first(
     assert missing[0] in refused.value.problem
 
 
+def test_a_column_of_one_value_gives_no_order_and_is_refused(dataset, table, tmp_path):
+    path = tmp_path / "flat.csv"
+    pl.read_csv(table).with_columns(score=pl.lit(0.5)).write_csv(path)
+    with pytest.raises(DataError, match=r"the same difficulty, 0\.5"):
+        ranks(dataset, f"{path}:score")
+
+
+def test_a_table_without_a_column_is_told_which_there_are(dataset, table):
+    with pytest.raises(RecipeError, match="image, score") as refused:
+        ranks(dataset, str(table))
+    assert refused.value.hint == f"--set curriculum.difficulty={table}:COLUMN"
+
+
 def test_an_image_that_the_table_lacks_is_a_gap_and_one_too_many_is_none(dataset, table, tmp_path):
     frame, path = pl.read_csv(table), tmp_path / "other.csv"
     pl.concat([frame, pl.DataFrame({"image": ["else.png"], "score": [1.0]})]).write_csv(path)
@@ -100,7 +113,6 @@ def test_two_values_for_one_image_are_refused(dataset, table, tmp_path):
     ("named", "error", "told"),
     [
         ("{table}:scroe", DataError, "scroe"),
-        ("{table}", RecipeError, "scores.csv"),
         ("nowhere.csv:score", DataError, "nowhere.csv"),
         ("edgse", RecipeError, "edgse"),
         ("loss:no-such-run", ArtifactError, "no-such-run"),
@@ -137,8 +149,12 @@ def test_hardest_first_turns_the_order_around(dataset):
 
 def test_equally_difficult_images_share_a_rank(dataset, tmp_path):
     path = tmp_path / "same.csv"
-    pl.DataFrame({"image": dataset.index["image"]}).with_columns(score=2.0).write_csv(path)
-    assert set(ranks(dataset, f"{path}:score")) == {0.0}
+    names = dataset.index["image"]
+    hard = set(dataset.part("train")["image"][:8])
+    scores = [3.0 if name in hard else 2.0 for name in names]
+    pl.DataFrame({"image": names, "score": scores}).write_csv(path)
+    count = dataset.counts["train"]
+    assert set(ranks(dataset, f"{path}:score")) == {0.0, (count - 8) / count}
 
 
 def test_the_loss_of_a_run_is_the_cross_entropy_of_its_own_answers(run, dataset):

@@ -19,6 +19,7 @@ from darkroom.disk import claimed
 from darkroom.errors import ArtifactError, DataError, RecipeError
 from darkroom.storage import read_manifest
 from darkroom.training import checkpoint, loop, watch
+from darkroom.training.resume import find_left_behind
 from tests.training.interrupted import Nursery, dataset_in, describe, moments
 
 EXACT = ("weights", "history", "best", "outcome", "troubles", "files", "leftovers", "numbers")
@@ -388,6 +389,23 @@ def test_an_image_that_changed_since_is_named(few, tmp_path):
     path = interrupted(few)
     name = few.part("train")["image"][0]
     (tmp_path / "photos" / name).write_bytes((tmp_path / "photos/box/000.png").read_bytes() + b" ")
-    with pytest.raises(DataError, match=name):
+    with pytest.raises(DataError, match=name) as refused:
         darkroom.resume(path)
+    assert f"darkroom train {tmp_path / 'photos'}" in refused.value.hint
+    assert refused.value.hint.endswith(f"darkroom resume {path} --close")
     assert read_manifest(path).state == "open"
+    assert darkroom.resume(path, close=True).record.outcome == "interrupted"
+
+
+def test_a_run_that_is_left_behind_by_changed_images_is_found(few, tmp_path):
+    path = interrupted(few)
+    assert find_left_behind(few) == []  # the control: `train` would go on with it
+    (tmp_path / "photos" / few.part("train")["image"][0]).unlink()
+    now = darkroom.split_dataset(
+        darkroom.open_dataset(tmp_path / "photos", workspace=few.workspace)
+    )
+    assert find_left_behind(now) == [path]
+    with pytest.raises(DataError, match="cannot be read"):
+        darkroom.resume(path)
+    darkroom.resume(path, close=True)
+    assert find_left_behind(now) == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from shlex import quote
+
 import click
 
 from darkroom.cli.options import as_json, as_settings, columns, settings
@@ -29,8 +31,9 @@ def train(
     import darkroom
     from darkroom.cli.training import tell_trained, told_when_stopped
     from darkroom.models.catalog import network_named
-    from darkroom.narration import tell_dataset, tell_split
+    from darkroom.narration import line, shown, tell_dataset, tell_split
     from darkroom.project import open_project_data, read_project, split_project_data
+    from darkroom.training.resume import find_left_behind
 
     workspace, settings = darkroom.Workspace(), (*settings, *as_settings(**named))
     project = read_project(source, settings, tables=("data", "recipe"))
@@ -42,6 +45,14 @@ def train(
     say(tell_dataset(dataset, findings))
     say_findings(findings)
     say(tell_split(dataset))
+    for path in find_left_behind(dataset):
+        say(
+            line(
+                "note",
+                f"{path.name} was interrupted on other images or parts of {dataset.record.name} "
+                f"and is left as it is: darkroom resume {quote(shown(path))}",
+            )
+        )
     with told_when_stopped() as announce:
         run = darkroom.train(dataset, project.recipe, despite=despite, announce=announce)
     tell_trained(run, as_json=as_json)

@@ -19,7 +19,7 @@ import polars as pl
 from darkroom.data.preprocess import Preprocess, default_preprocess
 from darkroom.data.sources import Columns, Source
 from darkroom.data.sources.locate import locate_source
-from darkroom.data.wording import check_command, what_opens
+from darkroom.data.wording import begin_anew, check_command, what_opens
 from darkroom.decision import Task
 from darkroom.errors import DataError
 from darkroom.records import Upgrade, from_json
@@ -222,7 +222,7 @@ class Dataset:
         if hashlib.sha256(data).hexdigest() != sha256:
             raise DataError(
                 f"{name} in {self.record.location} changed after the dataset was opened",
-                hint=f"open it again: {check_command(self.record.location)}",
+                hint=begin_anew(self.record.location),
             )
         return data
 

@@ -38,6 +38,16 @@ def check_command(where: str | Path, *options: str) -> str:
     return shlex.join(["darkroom", "check", str(where), *options])
 
 
+def begin_anew(where: str | Path) -> str:
+    """Say what to do when an image is no longer what it was when its dataset was opened.
+
+    Args:
+        where: What opens the images.
+    """
+    train = shlex.join(["darkroom", "train", str(where)])
+    return f"put it back as it was, or begin anew with what is there: {train}"
+
+
 def for_want_of_images(dataset: Dataset, otherwise: str) -> str:
     """Say what to do where a class has too few images: keep more of those there are, or else."""
     kept = dataset.record.sample

@@ -117,7 +117,7 @@ def _refuse(run: Run, part: str, problem: Problem) -> None:
     problem.check_classes(run.record.classes)
     if part not in PARTS:
         raise DataError(
-            f"the part {part!r} has no labels to measure against",
+            f"{part!r} is no part with labels to measure against: those are {', '.join(PARTS)}",
             hint=f"--part {nearest(part, PARTS).strip('`')}",
         )
 

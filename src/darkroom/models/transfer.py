@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
 from darkroom.backend import keras
 from darkroom.errors import ArtifactError
 from darkroom.models.head import FEATURES
+from darkroom.models.weight_files import named_for_keras, read_held
 from darkroom.models.weights import FoundWeights
 
 
@@ -45,18 +47,23 @@ def load_trunk_weights(model: keras.Model, found: FoundWeights) -> None:
         # Of a file that fits only in part, Keras 3.15 loads what fits, with a warning.
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)
-            trunk.load_weights(str(found.path))
+            with named_for_keras(found.path) as path:
+                trunk.load_weights(str(path))
     except (OSError, ValueError, KeyError, UserWarning) as refused:
         raise ArtifactError(
-            f"{found.path} holds no weights of {model.name} at width {found.width:g} "
-            f"without its top: {str(refused).partition(chr(10))[0]}",
-            hint=f"name a file that Keras wrote for {model.name} with include_top=False, "
-            "or --set transfer.weights=imagenet",
+            f"{found.path} holds no weights of {model.name} at width {found.width:g}: "
+            f"{_told_content(found.path)}, the trunk has {trunk.count_params():,} numbers",
+            hint=f"name a file that Keras wrote for {model.name} with include_top=False",
         ) from refused
     for layer, weights in kept.items():
         _refuse_other_scaling(layer, found)
         layer.set_weights(weights)
         layer.finalize_state()
+
+
+def _told_content(path: Path) -> str:
+    held = read_held(path)
+    return "it is no file of weights" if held is None else f"it holds {held.numbers:,}"
 
 
 def thaw_trunk(model: keras.Model, *, groups: int, thawed: int) -> None:

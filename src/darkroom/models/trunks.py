@@ -42,6 +42,7 @@ class Trunk(msgspec.Struct, frozen=True, kw_only=True):
     features: int  # numbers per image, at width 1
     features_at: Callable[[float], int] | None = None  # the same at another width; None: only 1
     parameters: int  # with a head for 10 classes
+    numbers_at: dict[float, int] = {}  # weights of the trunk alone at each of several widths
     version: int = 1  # raised whenever the same weights would give other features
     options: dict[str, object] = {}  # for keras.applications
     published: dict[float, Published]  # by width
@@ -59,7 +60,9 @@ def _eights(count: float) -> int:
     return rounded + 8 if rounded < 0.9 * count else rounded
 
 
-def _mobilenet_v3(name: str, px: int, features: int, parameters: int, says: str) -> Trunk:
+def _mobilenet_v3(
+    name: str, features: int, parameters: int, numbers_at: dict[float, int], says: str
+) -> Trunk:
     size = name.rpartition("_")[2]
     checksums = {
         ("small", 0.75): "ebdb5cc8e0b497cd13a7c275d475c819",
@@ -72,10 +75,11 @@ def _mobilenet_v3(name: str, px: int, features: int, parameters: int, says: str)
         name=name,
         application=f"MobileNetV3{size.title()}",
         style="signed",
-        px=px,
+        px=224,
         features=features,
         features_at=lambda width: _eights(6 * _eights(features / 6 * width)),
         parameters=parameters,
+        numbers_at=numbers_at,
         options={"include_preprocessing": False},
         published={
             width: Published(
@@ -138,6 +142,7 @@ _ALL = (
         features=1024,
         features_at=lambda width: int(1024 * width),
         parameters=3_239_114,
+        numbers_at={0.25: 218_544, 0.5: 829_536, 0.75: 1_832_976, 1.0: 3_228_864},
         published={
             width: Published(address=f"{_TENSORFLOW}/mobilenet/mobilenet_{text}_224_tf_no_top.h5")
             for width, text in ((0.25, "2_5"), (0.5, "5_0"), (0.75, "7_5"), (1.0, "1_0"))
@@ -153,6 +158,14 @@ _ALL = (
         features=1280,
         features_at=lambda width: _eights(1280 * max(width, 1.0)),
         parameters=2_270_794,
+        numbers_at={
+            0.35: 410_208,
+            0.5: 706_224,
+            0.75: 1_382_064,
+            1.0: 2_257_984,
+            1.3: 3_766_048,
+            1.4: 4_363_712,
+        },
         published={
             width: Published(
                 address=f"{_TENSORFLOW}/mobilenet_v2/mobilenet_v2_weights_tf_dim_ordering_tf_kernels_"
@@ -163,8 +176,14 @@ _ALL = (
         source="Sandler et al. 2018, arXiv:1801.04381",
         says="the default for photographs: small, quick and hard to beat on two cores",
     ),
-    _mobilenet_v3("mobilenet_v3_small", 224, 576, 944_890, "the quickest trunk of all"),
-    _mobilenet_v3("mobilenet_v3_large", 224, 960, 3_005_962, "MobileNetV2's successor"),
+    _mobilenet_v3(
+        *("mobilenet_v3_small", 576, 944_890, {0.75: 583_160, 1.0: 939_120}),
+        "the quickest trunk of all",
+    ),
+    _mobilenet_v3(
+        *("mobilenet_v3_large", 960, 3_005_962, {0.75: 1_808_736, 1.0: 2_996_352}),
+        "MobileNetV2's successor",
+    ),
     _efficientnet("b0", 224, 1280, 4_062_381, "50bc09e76180e00e4465e1a485ddc09d"),
     _efficientnet("b1", 240, 1280, 6_588_049, "74c4e6b3e1f6a1eea24c589628592432"),
     _efficientnet("b2", 260, 1408, 7_782_659, "111f8e2ac8aa800a7a99e3239f7bfb39"),

@@ -20,6 +20,7 @@ from darkroom.data.sources.download import download
 from darkroom.disk import file_sha256
 from darkroom.errors import ArtifactError, RecipeError, ServiceError
 from darkroom.models.trunks import TRUNKS, Published, Trunk
+from darkroom.models.weight_files import read_held
 
 _PATIENCE_S = 5.0  # until a server counts as out of reach
 _IMAGENET = "ImageNet (ILSVRC 2012)"
@@ -58,15 +59,14 @@ def find_weights(name: str, wanted: str, *, width: float = 1.0) -> FoundWeights:
 
     Args:
         name: A network of the catalog.
-        wanted: `imagenet`, `none`, or the path of a file that Keras wrote for the network
-            without its top.
-        width: Of the network. A file's name may tell another one, which holds unless one was
-            asked for.
+        wanted: `imagenet`, `none`, or the path of a file that Keras wrote for the network, with
+            its top or without.
+        width: Of the network. A file may tell another one, which holds unless one was asked for.
 
     Raises:
         RecipeError: No weights of this network, or of this width, are published.
         ServiceError: They are published, not kept here, and cannot be fetched.
-        ArtifactError: The path is no file, or names another width.
+        ArtifactError: The path is no file, or one of another width.
     """
     if wanted == "none":
         return FoundWeights(width=width, where="at random")
@@ -153,7 +153,7 @@ def _given(trunk: Trunk, path: Path, width: float) -> FoundWeights:
             f"transfer.weights = {path} is no file",
             hint="--set transfer.weights=imagenet, none, or the path of a file",
         )
-    told = _told_width(trunk, path.name)
+    told = _held_width(trunk, path) or _told_width(trunk, path.name)
     if told is not None and width not in (1.0, told):
         raise ArtifactError(
             f"{path} is of width {told:g}, the recipe asks for {width:g}",
@@ -167,6 +167,16 @@ def _given(trunk: Trunk, path: Path, width: float) -> FoundWeights:
     else:
         pretrained = Pretrained(trunk=trunk.name, source=path.name, sha256=file_sha256(path))
     return FoundWeights(width=width, where="given", path=path, pretrained=pretrained)
+
+
+def _held_width(trunk: Trunk, path: Path) -> float | None:
+    """Tell the width of a network by how many numbers its file holds."""
+    held = read_held(path) if trunk.numbers_at else None
+    for width, numbers in trunk.numbers_at.items():
+        top = 1_000 * (trunk.count_features(width) + 1)
+        if held is not None and held.numbers in (numbers, numbers + top):
+            return width
+    return None
 
 
 def _told_width(trunk: Trunk, file: str) -> float | None:

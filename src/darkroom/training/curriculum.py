@@ -63,7 +63,7 @@ def difficulty(dataset: Dataset, curriculum: Curriculum) -> Float[np.ndarray, "i
         values = _measured(dataset, named)
     else:
         values = _from_table(named, names)
-    _refuse_gaps(values, names, named)
+    _refuse_no_order(values, names, named)
     values = -values if curriculum.hardest_first else values
     ranks: Float[np.ndarray, "images"] = np.searchsorted(np.sort(values), values) / len(values)
     return ranks
@@ -145,6 +145,12 @@ def _measured(dataset: Dataset, named: str) -> Float[np.ndarray, "images"]:
 def _from_table(named: str, names: list[str]) -> Float[np.ndarray, "images"]:
     """Look up each image's number in a table; NaN where it has none."""
     where, _, column = named.rpartition(":")
+    if named.lower().endswith(TABLE_ENDINGS):
+        columns = ", ".join(read_table(Path(named), where=named).names)
+        raise RecipeError(
+            f"curriculum.difficulty = {named} names no column; the table has {columns}",
+            hint=f"--set curriculum.difficulty={named}:COLUMN",
+        )
     if not where.lower().endswith(TABLE_ENDINGS):
         raise RecipeError(
             f"curriculum.difficulty = {named} is no table's FILE:COLUMN, no loss:RUN and no "
@@ -180,11 +186,17 @@ def _image_column(table: Table, column: str) -> str:
     return image
 
 
-def _refuse_gaps(values: Float[np.ndarray, "images"], names: list[str], named: str) -> None:
+def _refuse_no_order(values: Float[np.ndarray, "images"], names: list[str], named: str) -> None:
     gaps = np.flatnonzero(~np.isfinite(values))
     if len(gaps):
         raise DataError(
             f"{len(gaps):,} of {len(names):,} training images have no number in {named}; the "
             f"first is {names[gaps[0]]}",
             hint="give each a number, or take another: --set curriculum.difficulty=edges",
+        )
+    if values.min() == values.max():
+        raise DataError(
+            f"{named} gives all of {len(names):,} training images the same difficulty, "
+            f"{values[0]:g}: no order follows from it",
+            hint="take another: --set curriculum.difficulty=edges",
         )

@@ -24,7 +24,7 @@ from darkroom.training.loop import build_network
 from darkroom.training.optimizers import make_optimizer, usual_peak_lr
 from darkroom.training.plan import plan
 from darkroom.training.rate_search import Climb, Proof, RateSearch
-from darkroom.training.recipe import Recipe
+from darkroom.training.recipe import Recipe, given_recipe
 from darkroom.training.record import RunRecord
 from darkroom.training.repeats import Mean, geometric_mean_of
 from darkroom.training.run import Run, assign_weights, dump_weights
@@ -79,7 +79,7 @@ def find_learning_rate(
     if run is not None:
         _refuse_run(run, recipe)
     dataset.verify_source()
-    record = _for_search(run.record if run else plan(dataset, recipe or Recipe()), dataset, steps)
+    record = _for_search(run.record if run else plan(dataset, given_recipe(recipe)), dataset, steps)
     optimizer = record.recipe.optimizer.name or "sgd"
     usual = usual_peak_lr(optimizer)
     rates = np.geomspace(*(bounds or (_DOWN * usual, _UP * usual)), steps).tolist()

@@ -14,6 +14,7 @@ from darkroom.data.decode import WHITE
 from darkroom.data.preprocess import Colour, Resize, Scaling, refuse_colour
 from darkroom.errors import RecipeError
 from darkroom.models.architecture import Activation
+from darkroom.settings import refuse_types
 
 OptimizerName = Literal["sgd", "adam", "adamw", "rmsprop", "adadelta"]
 ScheduleName = Literal["constant", "step", "cosine", "one-cycle", "sgdr"]
@@ -53,6 +54,7 @@ class Optimizer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     ema: float | None = None  # the weights' moving average is judged and kept; 0.99 for example
 
     def __post_init__(self) -> None:
+        refuse_types(self, table="optimizer.")
         if self.peak_lr is not None and not 0 < self.peak_lr <= 1000:
             raise RecipeError(
                 f"optimizer.peak_lr = {self.peak_lr:g} is not a learning rate",
@@ -91,6 +93,7 @@ class Augment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     shift: float | None = None  # largest move, share of the side, 0..0.5; None: by the epochs
 
     def __post_init__(self) -> None:
+        refuse_types(self, table="augment.")
         if self.shift is not None and not 0 <= self.shift <= 0.5:
             raise RecipeError(
                 f"augment.shift = {self.shift:g} is outside 0..0.5", hint="--set augment.shift=0.1"
@@ -108,6 +111,7 @@ class Transfer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     fine_tune_lr: float = 1e-3  # the head's peak rate while the trunk thaws; one-cycle, adamw
 
     def __post_init__(self) -> None:
+        refuse_types(self, table="transfer.")
         if self.fine_tune_epochs < 0 or self.groups < 1:
             raise RecipeError(
                 f"transfer.fine_tune_epochs = {self.fine_tune_epochs} with transfer.groups = "
@@ -137,6 +141,7 @@ class Curriculum(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     hardest_first: bool = False  # turns the order around: a second control
 
     def __post_init__(self) -> None:
+        refuse_types(self, table="curriculum.")
         for name, value in (("start", self.start), ("until", self.until)):
             if not 0 < value <= 1:
                 raise RecipeError(
@@ -176,6 +181,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     seed: int = 0
 
     def __post_init__(self) -> None:
+        refuse_types(self)
         for name in ("epochs", "batch_size", "patience", "image_size"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -197,3 +203,14 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                     f"class_weights.{name} = {weight:g} is not above 0",
                     hint=f"--set class_weights.{name}=2",
                 )
+
+
+def given_recipe(recipe: Recipe | None) -> Recipe:
+    """Pass on a recipe, or the default one where none was given.
+
+    Raises:
+        RecipeError: It is something else.
+    """
+    if recipe is not None and not isinstance(recipe, Recipe):
+        raise RecipeError(f"{recipe!r} is no Recipe", hint='Recipe(model="resnet_tiny", epochs=10)')
+    return recipe or Recipe()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +14,7 @@ from darkroom.backend import keras
 from darkroom.data.dataset import Dataset
 from darkroom.data.kept import parent_dataset
 from darkroom.disk import claimed, is_claimed
-from darkroom.errors import ArtifactError, DarkroomError
+from darkroom.errors import ArtifactError, DarkroomError, DataError
 from darkroom.records import from_json
 from darkroom.storage import read_manifest, write_closed_manifest
 from darkroom.training.checkpoint import read_checkpoint, remove_checkpoints
@@ -67,7 +68,11 @@ def resume(
                 )
         return open_run(path)
     dataset = parent_dataset(Workspace(path.parent.parent), manifest.parents)
-    dataset.verify_source()
+    try:
+        dataset.verify_source()
+    except DataError as changed:
+        or_close = f"or keep the epochs it has: darkroom resume {quote(str(path))} --close"
+        raise DataError(changed.problem, hint=f"{changed.hint}, {or_close}") from changed
     return go_on(path, dataset, callbacks=callbacks, announce=announce)
 
 
@@ -141,6 +146,22 @@ def find_interrupted(dataset: Dataset, record: RunRecord) -> Path | None:
         if _plan_of(begun) == _plan_of(record) and not is_claimed(path):
             return path
     return None
+
+
+def find_left_behind(dataset: Dataset) -> list[Path]:
+    """Look for open runs on the same images as they were before, or dealt otherwise.
+
+    `train` begins anew beside them: nobody trains them, and only `resume` goes on with one.
+    """
+    found = []
+    for path, manifest in dataset.workspace.artifacts("run"):
+        if manifest.state == "closed" or manifest.parents[0].id == dataset.manifest.id:
+            continue
+        with contextlib.suppress(DarkroomError):  # its dataset is gone or damaged
+            before = parent_dataset(dataset.workspace, manifest.parents)
+            if before.record.location == dataset.record.location and not is_claimed(path):
+                found.append(path)
+    return found
 
 
 def _plan_of(record: RunRecord) -> tuple[object, ...]:

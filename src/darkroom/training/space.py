@@ -16,7 +16,7 @@ from darkroom.errors import RecipeError
 from darkroom.models.catalog import network_named
 from darkroom.records import from_document
 from darkroom.settings import with_overrides
-from darkroom.training.recipe import Recipe
+from darkroom.training.recipe import Recipe, given_recipe
 
 Choice = bool | int | float | str
 _NEVER = ("seed",)  # a search by seed finds luck
@@ -86,7 +86,7 @@ def check_space(space: Space, recipe: Recipe | None = None) -> None:
     Raises:
         RecipeError: A setting is unknown, has one value, or does not take what it may become.
     """
-    recipe = recipe or Recipe()
+    recipe = given_recipe(recipe)
     for name, values in space.items():
         if name.partition(".")[0] in _NEVER:
             raise RecipeError(

@@ -19,7 +19,7 @@ from darkroom.errors import RecipeError, nearest
 from darkroom.progress import track
 from darkroom.training.finished import find_finished, trained_once
 from darkroom.training.plan import plan
-from darkroom.training.recipe import Recipe
+from darkroom.training.recipe import Recipe, given_recipe
 from darkroom.training.record import RunRecord
 from darkroom.training.run import Run
 from darkroom.training.studies import Measure, Study, StudyName, StudyRun, conclude
@@ -128,7 +128,7 @@ def plan_study(
     if not dataset.record.split:
         dataset = split_dataset(dataset)
     despite = tuple(despite)
-    settled = plan(dataset, recipe or Recipe(), refuse_errors(dataset, despite), despite)
+    settled = plan(dataset, given_recipe(recipe), refuse_errors(dataset, despite), despite)
     cells = tuple(
         cell
         for number in range(repeats)

@@ -16,7 +16,7 @@ from darkroom.disk import claimed
 from darkroom.models.catalog import network_named
 from darkroom.training.loop import Announce, Growing, build_network, grow
 from darkroom.training.plan import plan
-from darkroom.training.recipe import Recipe
+from darkroom.training.recipe import Recipe, given_recipe
 from darkroom.training.resume import find_interrupted, go_on
 from darkroom.training.run import Run, open_run
 from darkroom.workspace import Workspace
@@ -56,7 +56,7 @@ def train(
         KeyboardInterrupt: Ctrl-C; the run is saved, and `resume` goes on with it.
         SystemExit: SIGTERM; likewise.
     """
-    recipe = recipe or Recipe()
+    recipe = given_recipe(recipe)
     if recipe.model is not None:
         network_named(recipe.model)
     if not isinstance(dataset, Dataset):

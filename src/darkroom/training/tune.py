@@ -19,7 +19,7 @@ from darkroom.progress import track
 from darkroom.records import content_hash
 from darkroom.training.finished import trained_once
 from darkroom.training.plan import plan
-from darkroom.training.recipe import Recipe
+from darkroom.training.recipe import Recipe, given_recipe
 from darkroom.training.repeats import mean_of
 from darkroom.training.search_worker import Job, other_workers, work
 from darkroom.training.space import (
@@ -114,7 +114,7 @@ def plan_search(
         RecipeError: As `tune`.
         DataError: As `train`.
     """
-    recipe, search, despite = recipe or Recipe(), search or Search(), tuple(despite)
+    recipe, search, despite = given_recipe(recipe), search or Search(), tuple(despite)
     if trials < 1:
         raise RecipeError(f"{trials} trials are none", hint="--trials 20")
     if not isinstance(dataset, Dataset):

@@ -19,7 +19,7 @@ from darkroom.data.sources import (
     is_system_name,
     printable_name,
 )
-from darkroom.data.wording import UNREADABLE, check_command
+from darkroom.data.wording import UNREADABLE, begin_anew
 from darkroom.errors import DataError
 
 
@@ -62,7 +62,7 @@ class FolderSource:
         except OSError as refused:
             raise DataError(
                 f"{self.root / name} cannot be read: {refused.strerror}",
-                hint=check_command(self.root),
+                hint=begin_anew(self.root),
             ) from refused
 
     def _walk(self) -> Listing:
