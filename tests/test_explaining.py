@@ -54,6 +54,17 @@ def test_the_page_loads_nothing_and_marks_what_is_not_trustworthy(explanations):
     assert page.count("<img") == page.count(' alt="')
 
 
+def test_a_file_that_is_no_image_is_named_and_the_others_are_explained(run, tmp_path):
+    good, bad = tmp_path / "good.png", tmp_path / "bad.png"
+    good.write_bytes(image_bytes("ball", 5))
+    bad.write_bytes(good.read_bytes()[:40])
+    made = darkroom.explain(run, [bad, good], methods=["gradients"], to=tmp_path / "shown")
+    assert [each.image for each in made.record.images] == [str(good)]
+    assert [str(bad) in words for words in made.record.left_out] == [True]
+    with pytest.raises(DataError, match=r"bad\.png"):  # the control: of nothing but that
+        darkroom.explain(run, [bad], methods=["gradients"], to=tmp_path / "none")
+
+
 def test_it_shows_itself_in_a_notebook(explanations):
     shown = explanations._repr_html_()
     assert explanations.path.name in shown

@@ -55,9 +55,22 @@ def test_items_are_taken_one_at_a_time():
     assert next(source) == 2
 
 
-def test_nothing_is_printed_when_standard_error_is_no_terminal(capfd, slow_clock):
-    assert list(track(range(10), "counting", 10)) == list(range(10))
+def test_a_short_wait_without_a_terminal_prints_nothing(capfd, slow_clock):
+    assert list(track(range(8), "counting", 8)) == list(range(8))
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_long_wait_without_a_terminal_prints_a_line_in_ten_seconds(capfd, slow_clock):
+    assert list(track(range(40), "counting pears", 40)) == list(range(40))
+    out, err = capfd.readouterr()
+    assert out == ""
+    lines = err.splitlines()
+    assert 2 <= len(lines) <= 4
+    assert lines[0].startswith("  counting pears 1")
+    assert "/40 · " in lines[0]
+    assert lines[0].endswith("s left")
+    list(track_sized(((item, 5) for item in range(20)), "reading", 0))
+    assert "left" not in capfd.readouterr().err  # of an unknown total nobody knows
 
 
 def test_a_long_wait_at_a_terminal_is_shown(monkeypatch, slow_clock):

@@ -71,13 +71,15 @@ def explain(
     else:
         evaluation, explained = None, _bundle_subject(opened)
     chosen = choose_methods(explained, methods, answers=effort.answers)
+    picked, unreadable = (
+        (_picked(opened, evaluation), [])
+        if images is None
+        else pick_files(images, explained.preprocess)
+    )
     asking = Asking(
         subject=explained,
-        picked=tuple(
-            _picked(opened, evaluation)
-            if images is None
-            else pick_files(images, explained.preprocess)
-        ),
+        picked=tuple(picked),
+        unreadable=tuple(unreadable),
         chosen=chosen,
         of_class=None if of_class is None else _class_index(explained, of_class),
         effort=effort,

@@ -1,7 +1,7 @@
 """Progress on the terminal for anything that may take longer than two seconds.
 
-Nothing is shown, and rich is not imported, until the two seconds are over or when standard error
-is no terminal.
+Nothing is shown, and rich is not imported, until the two seconds are over. Where standard error is
+no terminal, a line says every ten seconds how far it is.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _QUIET_S = 2.0
+_LINE_S = 10.0  # without a terminal, at most a line in this time
 
 
 def track(items: Iterable[T], what: str, total: int) -> Iterator[T]:
@@ -41,6 +42,7 @@ def track_sized(
         total: The sum of all counts; 0 when nobody knows.
     """
     started, done = time.monotonic(), 0.0
+    told = started
     bar: Progress | None = None
     task: TaskID | None = None
     try:
@@ -49,11 +51,20 @@ def track_sized(
             done += count
             if bar is not None and task is not None:
                 bar.update(task, completed=done)
-            elif sys.stderr.isatty() and time.monotonic() - started > _QUIET_S:
-                bar, task = _bar(what, total, done)
+            elif sys.stderr.isatty():
+                if time.monotonic() - started > _QUIET_S:
+                    bar, task = _bar(what, total, done)
+            elif time.monotonic() - told > _LINE_S and done != total:
+                told = time.monotonic()
+                _say(what, total, done, told - started)
     finally:
         if bar is not None:
             bar.stop()
+
+
+def _say(what: str, total: float, done: float, seconds: float) -> None:
+    left = f"/{total:,.0f} · {seconds / done * (total - done):.0f} s left" if total and done else ""
+    print(f"  {what} {done:,.0f}{left}", file=sys.stderr, flush=True)  # noqa: T201 - the terminal
 
 
 def _bar(what: str, total: float, done: float) -> tuple[Progress, TaskID]:

@@ -266,6 +266,19 @@ def test_a_finished_run_that_is_resumed_is_given_back_with_a_word(typed, workspa
     assert len(told["history"]) == len(run.history)
 
 
+def test_a_run_that_waits_is_told_from_one_that_was_closed(typed, workspace, run):
+    waiting = workspace.begin("run", "photos", made_by="train")
+    for name in ("run.json", "history.json"):
+        shutil.copy(run.path / name, waiting)
+    _, out, said = typed("runs")
+    assert "interrupted, waits" in out
+    assert said.split() == ["next", "darkroom", "resume", "photos-1"]
+    shutil.rmtree(waiting)
+    shutil.copytree(run.path, workspace.folder("run") / run.name)  # the control
+    _, out, said = typed("runs")
+    assert ("waits" in out, said) == (False, "")
+
+
 def test_the_checkpoints_of_a_run_are_not_called_damaged(typed, workspace, run):
     copied = shutil.copytree(run.path, workspace.folder("run") / "photos")
     checkpoint = copied / "checkpoints" / "000001"

@@ -60,6 +60,11 @@ def test_two_runs_are_compared_by_their_latest_evaluations(runs, evaluated):
     assert compare(runs[1], runs[0], part="valid").after == again.name
 
 
+def test_an_evaluation_that_is_named_twice_is_refused(evaluated):
+    with pytest.raises(DataError, match="named twice"):
+        compare(evaluated[0], evaluated[0].path)
+
+
 def test_an_evaluation_is_found_by_its_path_its_name_and_its_run(runs, evaluated):
     workspace = runs[0].workspace
     newest = find_evaluation(runs[1], part="valid")

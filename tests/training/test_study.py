@@ -211,10 +211,10 @@ def test_a_difference_of_shares_ends_at_100_points():
 @pytest.mark.parametrize(
     ("measure", "gain", "words"),
     [
-        ("accuracy", -0.058, "+5.8 points (+4.8 .. +6.8) less validation accuracy"),
-        ("accuracy", 0.058, "+5.8 points (+4.8 .. +6.8) more validation accuracy"),
-        ("error", 0.5, "+0.5 (+0.49 .. +0.51) less validation error"),
-        ("error", -0.5, "+0.5 (+0.49 .. +0.51) more validation error"),
+        ("accuracy", -0.058, "5.8 points (4.8 .. 6.8) less validation accuracy"),
+        ("accuracy", 0.058, "5.8 points (4.8 .. 6.8) more validation accuracy"),
+        ("error", 0.5, "0.5 (0.49 .. 0.51) less validation error"),
+        ("error", -0.5, "0.5 (0.49 .. 0.51) more validation error"),
     ],
 )
 def test_what_costs_is_not_called_more(measure, gain, words):

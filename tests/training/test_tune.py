@@ -20,7 +20,7 @@ from darkroom.data.kept import store_dataset
 from darkroom.disk import locked
 from darkroom.errors import ArtifactError, RecipeError
 from darkroom.records import from_json, to_json, to_line
-from darkroom.training.recipe import Optimizer, Recipe
+from darkroom.training.recipe import Augment, Optimizer, Recipe
 from darkroom.training.repeats import mean_of
 from darkroom.training.run import open_run
 from darkroom.training.search_worker import Job, Judged, work
@@ -263,7 +263,7 @@ def test_a_search_that_cannot_be_done_is_refused(options, fact):
 def test_a_recipe_that_leaves_nothing_open_needs_a_space(dataset):
     said = Recipe(
         image_size=12, model="mlp", batch_size=16, epochs=1,
-        optimizer=Optimizer(peak_lr=1e-3, weight_decay=0.01), augment={"shift": 0.0},
+        optimizer=Optimizer(peak_lr=1e-3, weight_decay=0.01), augment=Augment(shift=0.0),
     )  # fmt: skip
     said = msgspec.convert(msgspec.to_builtins(said), Recipe)
     with pytest.raises(RecipeError, match="leaves nothing open") as refused:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -52,7 +53,9 @@ def check(
     workspace; without it, data.source of darkroom.toml. Exits with 1 when a finding is an error.
     """
     import darkroom
+    from darkroom.data.wording import what_opens
     from darkroom.findings import has_errors
+    from darkroom.narration import line
     from darkroom.project import open_project_data, read_project
 
     workspace = darkroom.Workspace()
@@ -65,6 +68,8 @@ def check(
         _print_document(dataset, findings)
     else:
         _tell(dataset, findings)
+        if not has_errors(findings):
+            say(line("next", shlex.join(["darkroom", "train", what_opens(dataset)])))
         print_path(dataset.path)
     if has_errors(findings):
         ctx.exit(1)

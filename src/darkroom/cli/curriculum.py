@@ -33,16 +33,19 @@ def curriculum(
     names the curriculum: `--set curriculum.difficulty=edges`. The figure is an SVG.
     """
     import darkroom
+    from darkroom.cli.asking import kept_when_stopped
     from darkroom.disk import write_file
     from darkroom.narration import line
     from darkroom.project import open_project_data, read_project, split_project_data
-    from darkroom.training.trial import try_curriculum
 
     workspace, settings = darkroom.Workspace(), (*settings, *as_settings(**named))
     project = read_project(source, settings, tables=("data", "recipe"))
+    from darkroom.training.trial import try_curriculum  # takes seconds, after what is typed
+
     opened = open_project_data(project, workspace)
     dataset = split_project_data(project, opened, settings=settings)
-    trial = try_curriculum(dataset, project.recipe, seeds=seeds, despite=despite)
+    with kept_when_stopped():
+        trial = try_curriculum(dataset, project.recipe, seeds=seeds, despite=despite)
     path = to or workspace.root / "curriculum" / f"{trial.dataset}.svg"
     write_file(path, trial.figure.svg().encode())
     say(line("orders", *trial.summary().split("; ")))

@@ -40,13 +40,14 @@ def find_lr(
     import darkroom
     from darkroom.disk import write_file
     from darkroom.narration import line
-    from darkroom.training.find_rate import find_learning_rate
 
     workspace, settings = darkroom.Workspace(), (*settings, *as_settings(**named))
     if run_name is None:
         search = _from_scratch(source, settings, workspace)
     else:
         _refuse_both(run_name, source, settings)
+        from darkroom.training.find_rate import find_learning_rate  # takes seconds
+
         search = find_learning_rate(darkroom.open_run(run_name, workspace=workspace))
     path = to or workspace.root / "find-lr" / f"{search.dataset}.svg"
     write_file(path, search.figure.svg().encode())
@@ -65,9 +66,10 @@ def _from_scratch(
     source: str | None, settings: tuple[str, ...], workspace: Workspace
 ) -> RateSearch:
     from darkroom.project import open_project_data, read_project, split_project_data
-    from darkroom.training.find_rate import find_learning_rate
 
     project = read_project(source, settings, tables=("data", "recipe"))
+    from darkroom.training.find_rate import find_learning_rate  # takes seconds, after what is typed
+
     opened = open_project_data(project, workspace)
     dataset = split_project_data(project, opened, settings=settings)
     return find_learning_rate(dataset, project.recipe)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 def runs(as_json: bool) -> None:  # noqa: FBT001
     """List the runs of the workspace, the newest first."""
     import darkroom
+    from darkroom.narration import line
 
     found = darkroom.list_runs()
     _say_damaged("run", {run.path for run in found})
@@ -27,13 +28,14 @@ def runs(as_json: bool) -> None:  # noqa: FBT001
     elif not found:
         say("no runs yet; try: darkroom train photos/")
     else:
+        waiting = [run.name for run in found if run.can_be_resumed]
         print_table(
             ["run", "model", "outcome", "epochs", "valid", "made"],
             [
                 [
                     run.name,
                     run.model,
-                    run.outcome,
+                    f"{run.outcome}, waits" if run.can_be_resumed else run.outcome,
                     str(run.epochs),
                     "-" if run.valid_accuracy is None else percent(run.valid_accuracy),
                     run.made_at[:16].replace("T", " "),
@@ -41,6 +43,8 @@ def runs(as_json: bool) -> None:  # noqa: FBT001
                 for run in found
             ],
         )
+        if waiting:
+            say(line("next", f"darkroom resume {waiting[0]}"))
 
 
 @click.command()

@@ -25,7 +25,8 @@ def pack(run: str | None, evaluation: str | None, name: str | None, version: str
     from darkroom.cli.newest import newest
     from darkroom.narration import line, shown, tell_bundle
 
-    bundle = darkroom.pack(newest("run", run), evaluation, name=name, version=version)
+    path = newest("run", run)  # before `pack` is loaded, which takes seconds
+    bundle = darkroom.pack(path, evaluation, name=name, version=version)
     say(tell_bundle(bundle))
     say(line("next", f"darkroom predict {quote(shown(bundle.path))} IMAGE"))
     print_path(bundle.path)

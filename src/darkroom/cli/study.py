@@ -9,6 +9,7 @@ import click
 
 from darkroom.cli.options import as_json, as_settings, columns, settings
 from darkroom.cli.printing import print_json, print_path, say, say_below
+from darkroom.wording import counted
 
 if TYPE_CHECKING:
     from darkroom.training.studies import StudyName
@@ -48,22 +49,31 @@ def study(
     from darkroom.disk import write_file
     from darkroom.narration import line
     from darkroom.project import open_project_data, read_project, split_project_data
-    from darkroom.training.study import plan_study, run_study
 
     values, seeds, yes, despite = (typed.pop(n) for n in ("values", "seeds", "yes", "despite"))
+    sizes = _numbers(values)
     workspace, settings = darkroom.Workspace(), (*settings, *as_settings(**typed))
     project = read_project(source, settings, tables=("data", "recipe"))
+    from darkroom.training.study import plan_study, run_study  # takes seconds, after what is typed
+
     opened = open_project_data(project, workspace)
     dataset = split_project_data(project, opened, settings=settings)
     grid = plan_study(
         dataset,
         project.recipe,
         cast("StudyName", what),
-        values=_numbers(values),
+        values=sizes,
         seeds=seeds,
         despite=despite,
     )
-    say(line("study", what, f"{len(grid.cells)} runs of {grid.model}", *_tell_taken(grid)))
+    say(
+        line(
+            "study",
+            what,
+            f"{counted(len(grid.cells), 'run', 'runs')} of {grid.model}",
+            *_tell_taken(grid),
+        )
+    )
     with kept_when_stopped():
         found = run_study(grid, ask=asking("the other trainings", is_sure=yes))
     path = to or workspace.root / "studies" / f"{found.dataset}-{what}.svg"

@@ -30,13 +30,16 @@ def train(
     """
     import darkroom
     from darkroom.cli.training import tell_trained, told_when_stopped
-    from darkroom.models.catalog import network_named
     from darkroom.narration import line, shown, tell_dataset, tell_split
     from darkroom.project import open_project_data, read_project, split_project_data
-    from darkroom.training.resume import find_left_behind
 
     workspace, settings = darkroom.Workspace(), (*settings, *as_settings(**named))
     project = read_project(source, settings, tables=("data", "recipe"))
+    from darkroom.models.catalog import (
+        network_named,  # takes seconds: a wrong setting is told first
+    )
+    from darkroom.training.resume import find_left_behind
+
     if project.recipe.model:
         network_named(project.recipe.model)  # a misspelt name is told before anything is read
     opened = open_project_data(project, workspace)

@@ -10,6 +10,7 @@ import click
 
 from darkroom.cli.options import as_json, as_settings, columns, settings
 from darkroom.cli.printing import print_json, print_path, say, say_below
+from darkroom.wording import counted
 
 if TYPE_CHECKING:
     from darkroom.training.tuning import Tuning
@@ -63,20 +64,28 @@ def tune(
     from darkroom.narration import line, shown
     from darkroom.project import open_project_data, read_project, split_project_data
     from darkroom.training.space import read_space
-    from darkroom.training.tune import plan_search, run_search
-    from darkroom.training.tuning import Search
 
     trials, spaces, yes, despite = (typed.pop(n) for n in ("trials", "spaces", "yes", "despite"))
-    search = Search(**{name: typed.pop(name) for name in ("workers", "pruning", "seeds")})
+    how = {name: typed.pop(name) for name in ("workers", "pruning", "seeds")}
     workspace, settings = darkroom.Workspace(), (*settings, *as_settings(**typed))
     project = read_project(source, settings, tables=("data", "recipe"))
     space = read_space(project.tune, spaces)
+    from darkroom.training.tune import plan_search, run_search  # takes seconds, after what is typed
+    from darkroom.training.tuning import Search
+
+    search = Search(**how)
     opened = open_project_data(project, workspace)
     dataset = split_project_data(project, opened, settings=settings)
     planned = plan_search(
         dataset, project.recipe, space, trials=trials, search=search, despite=despite
     )
-    say(line("search", f"{trials} trials of {planned.model}", shown(planned.storage)))
+    say(
+        line(
+            "search",
+            f"{counted(trials, 'trial', 'trials')} of {planned.model}",
+            shown(planned.storage),
+        )
+    )
     for name, values in planned.job.plan.space.items():
         say_below(f"{name}: {values if not isinstance(values, tuple) else list(values)}")
     with kept_when_stopped():
@@ -84,7 +93,7 @@ def tune(
     path = to or planned.storage.with_suffix(".svg")
     write_file(path, found.figure.svg().encode())
     if as_json:
-        print_json({"believed": found.is_believed, "figure": path, "tuning": found})
+        print_json({"believed": found.is_believed, "figure": shown(path), "tuning": found})
         return
     say(line("search", *found.summary().split("; ")))
     _say_more(found, source, settings)

@@ -44,6 +44,11 @@ def compare(
         DataError: The two cover different images, or one predicts numbers and the other classes.
     """
     one, other = (find_evaluation(each, part=part, workspace=workspace) for each in (before, after))
+    if one.path.resolve() == other.path.resolve():
+        raise DataError(
+            f"{one.name} was named twice: it is neither better nor worse than itself",
+            hint="name two evaluations or runs, as `darkroom runs` lists them",
+        )
     answers, names = pair(one, other), (one.name, other.name)
     if other.record.task == "regression":
         return compare_numbers(answers, names, part=other.record.part)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
@@ -105,7 +106,7 @@ def read_checkpoint(run: Path) -> tuple[Checkpoint | None, list[str]]:
     if wrong:
         raise ArtifactError(
             f"no checkpoint of {run} can be read: {wrong[0]}",
-            hint=f"restore it from a copy, or begin anew: rm -r {run}, then darkroom train",
+            hint=f"restore it from a copy, or remove it and train anew: rm -r {quote(str(run))}",
         )
     return None, []
 
@@ -169,7 +170,7 @@ def restore_state(model: keras.Model, tensors: Tensors) -> Tensors:
         if [tensors[name].shape for name in given] != shapes:
             raise ArtifactError(
                 f"the checkpoint does not fit the {group}: it was written for another network",
-                hint="begin anew: remove the folder of the run, then darkroom train",
+                hint="remove the folder of the run, and train anew",
             )
         _assign(variables, [tensors[name] for name in given])
     return {name: tensor for name, tensor in tensors.items() if name.startswith("metrics.")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -94,7 +95,7 @@ def kept_ranks(run: Path, dataset: Dataset, curriculum: Curriculum) -> Float[np.
     if ranks.shape != (count,):
         raise ArtifactError(
             f"{kept} does not hold the ranks of {count:,} training images",
-            hint=f"restore it from a copy, or begin anew: rm -r {run}, then darkroom train",
+            hint=f"restore it from a copy, or remove it and train anew: rm -r {quote(str(run))}",
         )
     return ranks
 

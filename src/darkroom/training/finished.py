@@ -9,6 +9,7 @@ from darkroom.data.checks import refuse_errors
 from darkroom.data.dataset import Dataset
 from darkroom.errors import DarkroomError
 from darkroom.records import from_json
+from darkroom.training.curriculum import RANKS, difficulty, kept_ranks
 from darkroom.training.plan import plan
 from darkroom.training.recipe import Recipe
 from darkroom.training.record import RunRecord
@@ -36,7 +37,7 @@ def find_finished(dataset: Dataset, planned: RunRecord) -> Run | None:
             record = from_json(text, RunRecord, where=str(path / "run.json"))
             if _plan_of(record) == _plan_of(planned):
                 run = open_run(path)
-                if _came_to_its_end(run):
+                if _came_to_its_end(run) and _is_ranked_as_now(run):
                     return run
         except (OSError, DarkroomError):
             continue  # damaged: it is trained again
@@ -82,6 +83,17 @@ def _plan_of(record: RunRecord) -> tuple[object, ...]:
         record.despite,
         record.device,
     )
+
+
+def _is_ranked_as_now(run: Run) -> bool:
+    """Tell whether a curriculum would take the same order; its table may have changed."""
+    curriculum = run.record.recipe.curriculum
+    if curriculum is None:
+        return True
+    if not (run.path / RANKS).exists():
+        return False
+    now = difficulty(run.dataset, curriculum)
+    return bool((kept_ranks(run.path, run.dataset, curriculum) == now).all())
 
 
 def _came_to_its_end(run: Run) -> bool:

@@ -130,6 +130,7 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     made_at: str  # ISO 8601, UTC
     model: str
     outcome: str  # `training` for one that a process works on now, `interrupted` when none does
+    can_be_resumed: bool  # it is open, and no process works on it
     epochs: int  # finished
     valid_accuracy: float | None  # of the best epoch, 0..1
     path: str
@@ -158,6 +159,7 @@ def list_runs(workspace: Workspace | None = None) -> list[RunSummary]:
                 made_at=manifest.made_at,
                 model=record.recipe.model or record.architecture.name,
                 outcome=outcome,
+                can_be_resumed=manifest.state == "open" and outcome == "interrupted",
                 epochs=len(history.epochs),
                 valid_accuracy=best.valid_accuracy if best else None,
                 path=str(path),

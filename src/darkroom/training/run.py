@@ -177,7 +177,7 @@ def open_run(run: str | Path, *, workspace: Workspace | None = None) -> Run:
     if (path / CHECKPOINTS).is_dir() and read_manifest(path).state == "open":
         raise ArtifactError(
             f"{path} is not finished",
-            hint=f"darkroom resume {quote(str(path))}   (with --close to keep it as it is)",
+            hint=f"darkroom resume {quote(str(path))}",
         )
     return Run(path, verified(path, "run"))
 

@@ -104,14 +104,15 @@ class Terminal:
             self._task,
             completed=done,
             description=f"epoch {epoch + 1}/{self._epochs}",
-            told=f"loss {float(logs.get('loss', 0)):.3f} · "
-            f"{_goodness(logs.get('accuracy'), logs.get('error'))}{self._valid} · "
-            f"{speed:,.0f} images/s",
+            # What matters most comes first: a narrow terminal cuts the end.
+            told=f"{_goodness(logs.get('accuracy'), logs.get('error'))}{self._valid} · "
+            f"loss {float(logs.get('loss', 0)):.3f} · {speed:,.0f} images/s",
         )
 
     def epoch(self, done: Epoch, pace: Pace, is_best: bool) -> None:  # noqa: FBT001
         """Say what the epoch came to."""
-        self._valid = f" · valid {_goodness(done.valid_accuracy, done.valid_error)}"
+        valid = _goodness(done.valid_accuracy, done.valid_error)
+        self._valid = f" · valid {valid.partition(' ')[2]}"
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, completed=done.number)
             return
@@ -133,7 +134,7 @@ class Terminal:
         """Say what is wrong, and what to try."""
         words = f"  warning   {finding.what}\n            next: {finding.next_step}"
         if self._bar is not None:
-            self._bar.console.print(words, markup=False, highlight=False)
+            self._bar.console.print(words, markup=False, highlight=False, soft_wrap=True)
         else:
             print(words, file=sys.stderr, flush=True)  # noqa: T201 - this is the terminal
 
@@ -147,13 +148,16 @@ def _goodness(accuracy: float | None, error: float | None) -> str:
 def _training_bar(epochs: int, done: int) -> tuple[Progress, TaskID]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.table import Column
 
+    cut = Column(no_wrap=True, overflow="ellipsis", ratio=1)  # where the terminal is narrow
     bar = Progress(
         TextColumn("  {task.description}"),
-        BarColumn(bar_width=16),
-        TextColumn("{task.fields[told]}"),
+        BarColumn(bar_width=10),
         TimeRemainingColumn(),
-        TextColumn("left"),
+        TextColumn("left ·"),
+        TextColumn("{task.fields[told]}", table_column=cut),
+        expand=True,
         console=Console(stderr=True),
         transient=True,
     )

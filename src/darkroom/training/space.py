@@ -13,7 +13,6 @@ from typing import Any, get_args, get_origin
 import msgspec
 
 from darkroom.errors import RecipeError
-from darkroom.models.catalog import network_named
 from darkroom.records import from_document
 from darkroom.settings import with_overrides
 from darkroom.training.recipe import Recipe, given_recipe
@@ -238,6 +237,8 @@ def _tried(recipe: Recipe, name: str, value: Choice, *, is_range: bool) -> None:
             value = int(value)  # an end of a range of whole numbers, which TOML may write as 16.0
         tried = with_settings(recipe, {name: value})
         if name == "model" and tried.model is not None:
+            from darkroom.models.catalog import network_named  # with Keras, which takes seconds
+
             network_named(tried.model)
     except RecipeError as refused:
         hint = refused.hint.replace("--set ", "--space ")

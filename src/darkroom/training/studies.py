@@ -14,7 +14,7 @@ from darkroom.intervals import Estimate
 from darkroom.plots.studies import batch_sizes, learning_curve, seed_spread
 from darkroom.training.learning_curve import Forecast, forecast
 from darkroom.training.repeats import Mean, geometric_mean_of, mean_of
-from darkroom.wording import percent
+from darkroom.wording import counted, percent
 
 if TYPE_CHECKING:
     from darkroom.plots import Figure
@@ -61,7 +61,7 @@ class Study(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     def summary(self) -> str:
         """Say in one sentence what was found, or that it cannot be told."""
         told = {"batch-size": _tell_sizes, "data-size": _tell_images, "seeds": _tell_seeds}
-        return f"{told[self.what](self)}; {len(self.runs)} runs of {self.model}"
+        return f"{told[self.what](self)}; {counted(len(self.runs), 'run', 'runs')} of {self.model}"
 
     @property
     def figure(self) -> Figure:
@@ -191,18 +191,19 @@ def told_level(measure: Measure, mean: Mean) -> str:
 
 
 def told_gain(measure: Measure, gain: Mean | Estimate) -> str:
-    """Write what something brings, or costs: `+1.2 points (+0.4 .. +2.0) more accuracy`.
+    """Write what something brings, or costs: `1.2 points (0.4 .. 2.0) more validation accuracy`.
 
     Args:
         measure: Of accuracy more is a gain, of an error less.
         gain: Above 0 where it is one.
     """
     kinds = ("more", "less") if measure == "accuracy" else ("less", "more")
-    if (gain.value or 0.0) >= 0:
-        return f"{told_difference(measure, gain)} {kinds[0]} validation {measure}"
-    low, value, high = (None if end is None else -end for end in (gain.high, gain.value, gain.low))
-    cost = Estimate(value=value, low=low, high=high)
-    return f"{told_difference(measure, cost)} {kinds[1]} validation {measure}"
+    kind = kinds[0]
+    if (gain.value or 0.0) < 0:
+        ends = (None if end is None else -end for end in (gain.high, gain.value, gain.low))
+        low, value, high = ends
+        gain, kind = Estimate(value=value, low=low, high=high), kinds[1]
+    return f"{told_difference(measure, gain).replace('+', '')} {kind} validation {measure}"
 
 
 def told_difference(measure: Measure, mean: Mean | Estimate) -> str:

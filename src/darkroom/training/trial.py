@@ -15,10 +15,11 @@ from darkroom.errors import RecipeError
 from darkroom.plots.curriculum import order_curves
 from darkroom.progress import track
 from darkroom.training.curriculum import difficulty
+from darkroom.training.finished import trained_once
 from darkroom.training.recipe import Curriculum, Recipe
 from darkroom.training.repeats import Mean, mean_of
 from darkroom.training.run import Run
-from darkroom.training.train import train
+from darkroom.training.studies import Measure, told_gain
 from darkroom.wording import percent
 from darkroom.workspace import Workspace
 
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from darkroom.plots import Figure
-
-Measure = Literal["accuracy", "error"]
 
 
 class Pair(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -66,17 +65,11 @@ class CurriculumTrial(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
             "random order": "The random order won",
             None: "It cannot be told which is better",
         }[self.winner]
-        more = {"accuracy": "more validation accuracy", "error": "less validation error"}
         return (
-            f"{won}: with the curriculum {self._told(self.best)} {more[self.measure]} in the best "
-            f"epoch, {self._told(self.last)} in the last; {len(self.pairs)} pairs of {self.model}"
+            f"{won}: with the curriculum {told_gain(self.measure, self.best)} in the best epoch, "
+            f"{told_gain(self.measure, self.last)} in the last; {len(self.pairs)} pairs of "
+            f"{self.model}"
         )
-
-    def _told(self, mean: Mean) -> str:
-        if self.measure == "error":
-            return f"{mean.value:.3g} ({mean.low:.3g} .. {mean.high:.3g})"
-        value, low, high = (100 * (end or 0.0) for end in (mean.value, mean.low, mean.high))
-        return f"{value:+.1f} points ({low:+.1f} .. {high:+.1f})"
 
     @property
     def figure(self) -> Figure:
@@ -118,7 +111,7 @@ def try_curriculum(
     """Train with a curriculum and in random order, and say which is better.
 
     Each pair begins from the same weights, and differs in the order of the images alone. All runs
-    stay in the workspace.
+    stay in the workspace, and one that is finished already is taken, not trained again.
 
     Args:
         dataset: As `train` takes it.
@@ -157,7 +150,8 @@ def try_curriculum(
         for curriculum in (recipe.curriculum, None)
     ]
     runs = [
-        train(dataset, each, despite=despite) for each in track(recipes, "training", len(recipes))
+        trained_once(dataset, each, despite=despite)[0]
+        for each in track(recipes, "training", len(recipes))
     ]
     pairs = tuple(
         Pair(

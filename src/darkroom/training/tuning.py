@@ -13,6 +13,7 @@ from darkroom.training.recipe import Recipe
 from darkroom.training.repeats import Mean
 from darkroom.training.space import Choice, Range, as_typed, with_settings
 from darkroom.training.studies import Measure, told_gain
+from darkroom.wording import counted
 
 if TYPE_CHECKING:
     from darkroom.plots import Figure
@@ -110,7 +111,7 @@ class Tuning(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         """Say whether there is a winner, and whether it is believed."""
         cut = sum(one.ended == "cut short" for one in self.trials)
         failed = sum(one.ended == "failed" for one in self.trials)
-        told = f"{len(self.trials)} trials of {self.model}, {cut} cut short"
+        told = f"{counted(len(self.trials), 'trial', 'trials')} of {self.model}, {cut} cut short"
         told += f", {failed} failed" if failed else ""
         if self.gain is None:
             return f"No trial was better than the starting recipe; {told}"

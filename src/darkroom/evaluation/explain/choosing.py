@@ -63,11 +63,16 @@ def pick_from_validation(run: Run) -> list[Picked]:
     return _prepared(dataset, list(labels), run.record.preprocess, labels, why)
 
 
-def pick_files(images: Sequence[str | Path], preprocess: Preprocess) -> list[Picked]:
+def pick_files(
+    images: Sequence[str | Path], preprocess: Preprocess
+) -> tuple[list[Picked], list[str]]:
     """Read the images that files, folders and patterns name.
 
+    Returns:
+        Those that can be read, and of each other one why it cannot.
+
     Raises:
-        DataError: One of them is no readable image, or there are too many.
+        DataError: None of them is a readable image, or there are too many.
     """
     paths = gather_images(images).images
     if len(paths) > MOST:
@@ -75,7 +80,16 @@ def pick_files(images: Sequence[str | Path], preprocess: Preprocess) -> list[Pic
             f"{len(paths):,} images are too many to look at one by one",
             hint=f"name at most {MOST}",
         )
-    return [read_picked(path, preprocess) for path in paths]
+    picked: list[Picked] = []
+    unreadable: list[DataError] = []
+    for path in paths:
+        try:
+            picked.append(read_picked(path, preprocess))
+        except DataError as refused:
+            unreadable.append(refused)
+    if unreadable and not picked:
+        raise unreadable[0]
+    return picked, [refused.problem for refused in unreadable]
 
 
 def read_picked(

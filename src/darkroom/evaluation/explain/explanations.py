@@ -96,7 +96,7 @@ class ExplanationsRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     methods: tuple[MethodResult, ...]
     agreement: tuple[Agreement, ...]
     sheets: tuple[Sheet, ...]
-    left_out: tuple[str, ...]  # what the time did not reach
+    left_out: tuple[str, ...]  # what the time did not reach, and files that are no images
     effort: Effort
 
     @property

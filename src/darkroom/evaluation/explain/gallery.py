@@ -39,6 +39,7 @@ class Asking(msgspec.Struct, frozen=True, kw_only=True):
     chosen: Chosen
     of_class: int | None = None  # None: of each image what was answered
     effort: Effort = Effort()
+    unreadable: tuple[str, ...] = ()  # images that were named, and why each cannot be read
 
 
 class Gallery(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,7 +78,7 @@ def make_gallery(asking: Asking) -> Gallery:
         ),
         agreement=agreement_of(outcome.maps),
         sheets=tuple(sheets),
-        left_out=outcome.left_out,
+        left_out=(*asking.unreadable, *outcome.left_out),
         effort=asking.effort,
     )
     drawn = {sheet.picture: image for sheet, image in sheets.items()}
