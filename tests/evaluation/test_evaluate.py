@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import msgspec
 import numpy as np
 import polars as pl
@@ -10,6 +12,7 @@ import pytest
 import darkroom
 from darkroom.data.pixels import load_images
 from darkroom.errors import ArtifactError, DataError, RecipeError
+from darkroom.evaluation.strangers import prepare_strangers
 from darkroom.problem import ErrorCost, Problem
 from darkroom.training.answers import predict_images
 from tests.making import draw_folder
@@ -196,6 +199,25 @@ def test_strangers_are_measured_and_nothing_is_put_in_force(large, tmp_path):
     assert evaluation.record.decision.abstain_below == 0
     assert evaluation.metrics.answered.value == 1
     assert any("in force" in note or "false_alarms" in note for note in evaluation.details.notes)
+
+
+def test_strangers_in_a_plain_folder_are_the_same_as_those_in_folders_of_classes(large, tmp_path):
+    sorted_ones = draw_folder(tmp_path / "other", classes=("star", "moon"), per_class=10, seed=5)
+    plain = tmp_path / "plain"
+    plain.mkdir()
+    for path in sorted_ones.rglob("*.png"):
+        shutil.copy(path, plain / f"{path.parent.name}-{path.name}")
+    (plain / "notes.txt").write_text("no image")
+    one, other = (prepare_strangers(large, source) for source in (sorted_ones, plain))
+    assert other[0] == "plain"
+    every = np.arange(20)
+    for images in (one[1], other[1]):
+        assert len(images) == 20
+    tables = [np.sort(images.take(every).reshape(20, -1).sum(1)) for _, images in (one, other)]
+    np.testing.assert_array_equal(*tables)
+    (plain / "torn.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    with pytest.raises(DataError, match=r"torn\.png"):
+        prepare_strangers(large, plain)
 
 
 def test_slices_of_the_users_own_stand_beside_the_usual_ones(large, tmp_path):

@@ -8,15 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
-import numpy as np
 import polars as pl
 
 from darkroom.backend import keras
 from darkroom.data.dataset import Dataset
 from darkroom.data.leaks import Leaks, find_leaks
-from darkroom.data.opening import open_dataset
-from darkroom.data.pixels import Images, load_images
-from darkroom.data.prepared import pixel_rows
+from darkroom.data.pixels import load_images
 from darkroom.decision import Decision
 from darkroom.disk import write_file
 from darkroom.errors import ArtifactError, DataError, nearest
@@ -33,6 +30,7 @@ from darkroom.evaluation.judging import Asked, judge_classes, judge_numbers
 from darkroom.evaluation.predict import Answerer
 from darkroom.evaluation.report import report_script, write_report
 from darkroom.evaluation.slices import Column
+from darkroom.evaluation.strangers import prepare_strangers
 from darkroom.problem import Problem
 from darkroom.records import to_json
 from darkroom.training.run import Run, open_run
@@ -64,7 +62,8 @@ def evaluate(
             answers cost decides the thresholds.
         slices: What to slice by on top of the usual: columns with a value per image in the order
             of the part, or a CSV or Parquet file with a column `image` and any others.
-        unknown: Sources of images of no known class, to measure how many are taken for known.
+        unknown: Sources of images of no known class, to measure how many are taken for known;
+            also a plain folder of them.
         explain: Show for a few telling images what the answers rest on, each map tested; takes
             from a second with a small network to minutes with a large one.
 
@@ -94,7 +93,7 @@ def evaluate(
         leaked=table["image"].is_in(list(leaks.images)).to_numpy(),
         problem=problem,
         columns=_columns(slices, table),
-        strangers=dict(_stranger(run, source) for source in unknown),
+        strangers=dict(prepare_strangers(run, source) for source in unknown),
     )
     looks = _count_look(run, dataset.fingerprint(part)) if part == "test" else 0
     # The report's script is bundled beside the answers, and kept: nobody waits for it.
@@ -137,17 +136,6 @@ def _columns(
                 hint="give a value for each image, in the order of dataset.part(part)",
             )
     return dict(slices)
-
-
-def _stranger(run: Run, source: Dataset | str | Path) -> tuple[str, Images]:
-    """Prepare images of no known class as the run's own were, whatever part they are in."""
-    dataset = source
-    if not isinstance(dataset, Dataset):
-        dataset = open_dataset(dataset, workspace=run.workspace)
-    pixels, rows = pixel_rows(dataset, dataset.index, run.record.preprocess)
-    nothing = np.zeros(len(rows), np.uint64)
-    targets = np.zeros((len(rows), len(run.record.classes)), np.float32)
-    return dataset.name, Images(pixels=pixels, rows=rows, targets=targets, identities=nothing)
 
 
 def _record(
