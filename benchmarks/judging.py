@@ -24,7 +24,7 @@ from darkroom.data.pixels import load_images
 from darkroom.data.preprocess import scale_pixels
 from darkroom.evaluation.details import Judged
 from darkroom.evaluation.predict import Answerer
-from darkroom.evaluation.report import write_report
+from darkroom.evaluation.report import work_beside, write_report
 
 PAIRS = 15
 BATCH = 256
@@ -77,7 +77,9 @@ def seconds(run: darkroom.Run, folder: Path) -> dict[str, object]:
     taken = []
     for _ in range(REPORTS):
         began = time.perf_counter()
-        write_report(folder / "report.html", evaluation.name, run, evaluation.record, judged)
+        with work_beside(run.workspace.cache) as beside:
+            path = folder / "report.html"
+            write_report(path, evaluation.name, run, evaluation.record, judged, beside)
         taken.append(time.perf_counter() - began)
     return {
         "evaluate_first_seconds": whole[0],

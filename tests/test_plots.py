@@ -6,6 +6,7 @@ import base64
 import hashlib
 import io
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import numpy as np
@@ -35,6 +36,7 @@ from darkroom.plots import (
     unknown_trade_off,
     value_histograms,
 )
+from darkroom.plots.drawing import drawing_beside
 from darkroom.plots.live import _bundled, live_script
 
 MOST_ROWS = 5_000  # Altair refuses more in one chart
@@ -387,6 +389,18 @@ def test_vega_is_bundled_by_another_process_or_where_there_can_be_none_by_this_o
     assert (bundle == "bundled here") is not works
     if works:
         assert bundle == vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+
+
+def test_another_process_draws_the_same_picture_and_this_one_where_there_is_none(monkeypatch):
+    figures = [residuals(points(30)[:, 0], points(30)[:, 1]), residuals(np.zeros(0), np.zeros(0))]
+    expected = [figure.svg_uri() for figure in figures]
+    monkeypatch.setattr(Figure, "svg_uri", lambda _: "drawn here")
+    with drawing_beside() as draw, ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(draw, figures * 3)) == expected * 3
+    for python in ("/nowhere/python", "/bin/false"):
+        monkeypatch.setattr("sys.executable", python)
+        with drawing_beside() as draw:
+            assert [draw(figure) for figure in figures] == ["drawn here"] * 2
 
 
 def test_what_is_kept_of_vega_is_used_and_made_again_where_it_is_damaged(tmp_path):

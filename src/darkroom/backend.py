@@ -58,14 +58,33 @@ def _collecting_nothing() -> Iterator[None]:
             gc.enable()
 
 
+@contextlib.contextmanager
+def _without(*packages: str) -> Iterator[None]:
+    """Let packages look absent to an import that can do without them; what is loaded stays.
+
+    Keras 3.15 loads scikit-learn for `keras.wrappers` alone, TensorFlow 2.21 jax for a converter:
+    together a second of four. Who wants them there imports them before darkroom. May go when both
+    are loaded where they are used.
+    """
+    held = [package for package in packages if package not in sys.modules]
+    sys.modules.update(dict.fromkeys(held))  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for package in held:
+            del sys.modules[package]
+
+
 # These have to stand before the import: both libraries read them while loading.
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # It warns of "retracing" when one process predicts with several networks, as it should here.
 logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
+_NEEDLESS = ("sklearn",) if os.environ["KERAS_BACKEND"] == "jax" else ("sklearn", "jax")
+
 try:
-    with _quiet(), _collecting_nothing():
+    with _quiet(), _collecting_nothing(), _without(*_NEEDLESS):
         import keras
 except (ImportError, ValueError) as wrong:  # Keras knows no such backend, or it is not installed
     raise RecipeError(

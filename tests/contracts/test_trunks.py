@@ -18,6 +18,7 @@ from darkroom.data.preprocess import Preprocess, scale_pixels
 from darkroom.models import applications
 from darkroom.models.architecture import Architecture
 from darkroom.models.catalog import CATALOG, build_model
+from darkroom.models.converted import convert_trunk, open_converted
 from darkroom.models.transfer import load_trunk_weights, split_network
 from darkroom.models.trunks import TRUNKS, Published
 from darkroom.models.weights import FoundWeights
@@ -189,6 +190,14 @@ def test_an_exported_trunk_answers_the_same(name, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_converted_trunk_sees_the_same(ours, name, tmp_path):
+    convert_trunk(ours, tmp_path / "trunk.onnx")
+    see = open_converted(tmp_path / "trunk.onnx")
+    expected = np.asarray(ours(scaled(name)))
+    assert distance(see(scaled(name)), expected) < 1e-4
+    assert distance(see(scaled(name)[..., ::-1] * 0.9), expected) > 1e-3  # the control
+
+
 def test_grey_images_are_seen_as_colour_without_colour(ours, name):
     grey = build_model(msgspec.structs.replace(architecture(name), channels=1))
     trunk, _ = split_network(grey)

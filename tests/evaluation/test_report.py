@@ -7,7 +7,6 @@ import hashlib
 import itertools
 import json
 import re
-from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -20,10 +19,10 @@ import darkroom
 from darkroom.decision import Decision
 from darkroom.errors import DataError
 from darkroom.evaluation.diagnosis.diagnosis import Diagnosis, Unclear
-from darkroom.evaluation.report import write_report
+from darkroom.evaluation.report import work_beside, write_report
 from darkroom.evaluation.report.album import make_album
 from darkroom.evaluation.report.confusions import find_confusions, shown_cells
-from darkroom.evaluation.report.figures import draw_figures
+from darkroom.evaluation.report.figures import as_drawn, make_figures
 from darkroom.evaluation.report.page import Page, render
 from darkroom.findings import Finding
 from darkroom.problem import Problem
@@ -63,7 +62,8 @@ def made(dataset, path: Path, *, part: str = "test", **how) -> str:
     judged = change(make_judged(dataset, part=part, decision=decision, **how))
     run = make_run(dataset)
     record = make_record(run, judged, part=part, problem=problem, decision=decision)
-    write_report(path, f"{run.name}-{part}-1", run, record, judged)
+    with work_beside(run.workspace.cache) as beside:
+        write_report(path, f"{run.name}-{part}-1", run, record, judged, beside)
     return path.read_text()
 
 
@@ -382,8 +382,8 @@ def test_findings_of_a_diagnosis_have_a_place_below_the_verdict(dataset):
         healthy, diagnosis=Diagnosis(findings=(found,), unclear=(unclear,))
     )
     record = make_record(run, judged, decision=SINGLE)
-    with ThreadPoolExecutor(1) as pool:
-        figures = draw_figures(run, SINGLE, judged, pool)
+    figures = make_figures(run, SINGLE, judged)
+    figures = as_drawn(figures, [figure.svg_uri() for figure in figures.values()])
     of_a_page = Page(
         name="drawn-1-test-1",
         run=run,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -28,7 +27,7 @@ from darkroom.evaluation.explain.write import fill_folder
 from darkroom.evaluation.gates import check_metric, judge_problem
 from darkroom.evaluation.judging import Asked, judge_classes, judge_numbers
 from darkroom.evaluation.predict import Answerer
-from darkroom.evaluation.report import report_script, write_report
+from darkroom.evaluation.report import Beside, work_beside, write_report
 from darkroom.evaluation.slices import Column
 from darkroom.evaluation.strangers import prepare_strangers
 from darkroom.problem import Problem
@@ -96,18 +95,16 @@ def evaluate(
         strangers=dict(prepare_strangers(run, source) for source in unknown),
     )
     looks = _count_look(run, dataset.fingerprint(part)) if part == "test" else 0
-    # The report's script is bundled beside the answers, and kept: nobody waits for it.
-    with ThreadPoolExecutor(1) as beside:
-        beside.submit(report_script, run.workspace.cache)
+    with work_beside(run.workspace.cache) as beside:
         answerer = Answerer(run)
         if run.record.task == "regression":
             decision, judged = Decision(task=run.record.task), judge_numbers(asked, answerer)
         else:
             decision, judged = judge_classes(asked, answerer)
         diagnosis = judge_evidence(gather(run, answerer))
-    gallery = explain_telling(run, decision, judged.predictions) if explain else None
-    judged = msgspec.structs.replace(judged, diagnosis=diagnosis, gallery=gallery)
-    return _store(asked, _record(asked, leaks, looks, decision, judged), judged)
+        gallery = explain_telling(run, decision, judged.predictions) if explain else None
+        judged = msgspec.structs.replace(judged, diagnosis=diagnosis, gallery=gallery)
+        return _store(asked, _record(asked, leaks, looks, decision, judged), judged, beside)
 
 
 def _refuse(run: Run, part: str, problem: Problem) -> None:
@@ -165,7 +162,7 @@ def _count_look(run: Run, fingerprint: str) -> int:
     return len(run.workspace.events("look", subject=fingerprint))
 
 
-def _store(asked: Asked, record: EvaluationRecord, judged: Judged) -> Evaluation:
+def _store(asked: Asked, record: EvaluationRecord, judged: Judged, beside: Beside) -> Evaluation:
     run = asked.run
     workspace = run.workspace
     parents = (run.manifest.as_parent(), run.dataset.as_parent())
@@ -191,7 +188,7 @@ def _store(asked: Asked, record: EvaluationRecord, judged: Judged) -> Evaluation
                     write_file(staging / file, content)
                 if judged.gallery is not None:
                     fill_folder(staging / EXPLANATIONS, judged.gallery)
-                write_report(staging / "report.html", name, run, record, judged)
+                write_report(staging / "report.html", name, run, record, judged, beside)
         except ArtifactError:
             if target.exists():
                 continue  # another process took the number in between

@@ -9,7 +9,7 @@ import functools
 import hashlib
 import importlib.metadata
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 
 _BATCH = 32
 # MobileNetV2 on two cores: ONNX Runtime takes 5 ms for an image of 224 px and Keras 11, at 160 px 2
-# and 4; a conversion takes 4 s.
-_WORTH_CONVERTING = 35_000_000  # pixels
+# and 4; a conversion takes 2 s.
+_WORTH_CONVERTING = 17_000_000  # pixels
 
 
 def trunk_features(
@@ -50,6 +50,8 @@ def trunk_features(
     preprocess: Preprocess,
     architecture: Architecture,
     found: FoundWeights,
+    *,
+    trunk: keras.Model | None = None,
 ) -> Float[np.ndarray, "images features"]:
     """Describe images by what a pretrained trunk sees in them.
 
@@ -61,6 +63,7 @@ def trunk_features(
         preprocess: What the images are prepared by.
         architecture: Of the network; what its head answers does not matter here.
         found: The weights of its trunk, as `find_weights` gives them.
+        trunk: With these weights in float32, if it is built already; it takes a second.
 
     Returns:
         A row for each of the table, float32.
@@ -74,14 +77,14 @@ def trunk_features(
             f"{architecture.name} has no pretrained weights to see with",
             hint="--set transfer.weights=imagenet",
         )
-    trunk, folder = TRUNKS[architecture.name], dataset.workspace.cache / "features"
-    made_by = f"{trunk.name} {trunk.version} {architecture.width_factor} {found.pretrained.sha256}"
+    known, folder = TRUNKS[architecture.name], dataset.workspace.cache / "features"
+    made_by = f"{known.name} {known.version} {architecture.width_factor} {found.pretrained.sha256}"
     # Pixels differ with the libraries that decode, features hardly with the one that computes.
     versions = [importlib.metadata.version(library) for library in ("pillow", "simplejpeg")]
     cache = RowCache(
         folder,
         f"{made_by} {pixel_key(preprocess)} {preprocess.scaling} {DECODER} {' '.join(versions)}",
-        (trunk.count_features(architecture.width_factor),),
+        (known.count_features(architecture.width_factor),),
         np.float32,
     )
     digests = [bytes.fromhex(digest) for digest in table["sha256"]]
@@ -91,7 +94,11 @@ def trunk_features(
     def see(missing: Bool[np.ndarray, "images"]) -> Iterator[Batch]:
         # The other parts will be seen too.
         pixels = dataset.index.height * architecture.height * architecture.width
-        eye = _eye(architecture, found, converted, is_worth_it=pixels >= _WORTH_CONVERTING)
+
+        def build() -> keras.Model:
+            return trunk if trunk is not None else _pretrained_trunk(architecture, found)
+
+        eye = _eye(build, converted, is_worth_it=pixels >= _WORTH_CONVERTING)
         images = _images(dataset, table.filter(pl.Series(missing)), preprocess)
         yield from _see(eye, images, preprocess)
 
@@ -99,12 +106,10 @@ def trunk_features(
     return np.asarray(values[rows])
 
 
-def _eye(
-    architecture: Architecture, found: FoundWeights, converted: Path, *, is_worth_it: bool
-) -> See:
+def _eye(build: Callable[[], keras.Model], converted: Path, *, is_worth_it: bool) -> See:
     """Choose what computes: the converted trunk when it is there or worth its conversion."""
     if not converted.is_file():
-        trunk = _pretrained_trunk(architecture, found)
+        trunk = build()
         from darkroom.backend import keras  # by now it is imported
 
         if not is_worth_it or keras.backend.backend() != "tensorflow":

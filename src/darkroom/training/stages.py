@@ -138,10 +138,14 @@ def make_stage(
 def _head(dataset: Dataset, record: RunRecord, network: keras.Model) -> _Fitted:
     """Fit the head alone, to what the resting trunk sees of each image, which is computed once."""
     thaw_trunk(network, groups=1, thawed=0)
-    _, head = split_network(network)
+    trunk, head = split_network(network)
     found = find_pretrained(record)
+    is_plain = _on_cpu(record) and record.device.precision == "float32"
     train, valid = (
-        trunk_features(dataset, dataset.part(part), record.preprocess, record.architecture, found)
+        trunk_features(
+            *(dataset, dataset.part(part), record.preprocess, record.architecture, found),
+            trunk=trunk if is_plain else None,
+        )
         for part in ("train", "valid")
     )
     standardise(head, train)

@@ -1,9 +1,8 @@
-"""The figures of a report: which there are, and their still pictures, drawn side by side."""
+"""The figures of a report: which there are, and how a page holds each of them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from concurrent.futures import Executor
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -47,14 +46,13 @@ class Drawn(msgspec.Struct, frozen=True, kw_only=True):
     spec: dict[str, Any]
 
 
-def draw_figures(run: Run, decision: Decision, judged: Judged, pool: Executor) -> dict[str, Drawn]:
-    """Draw every figure that there is something to draw for.
+def make_figures(run: Run, decision: Decision, judged: Judged) -> dict[str, Figure]:
+    """Make every figure that there is something to draw for.
 
     Args:
         run: That was evaluated; its training is drawn.
         decision: How its answers become labels.
         judged: What was measured.
-        pool: Where the still pictures are drawn, each for itself.
 
     Returns:
         Figures by name, in the order of the page.
@@ -66,8 +64,16 @@ def draw_figures(run: Run, decision: Decision, judged: Judged, pool: Executor) -
             **_of_sureness(judged.details, decision),
             **_of_classes(judged.metrics, judged.details),
         }
-    figures |= _of_training(run)
-    stills = pool.map(Figure.svg_uri, figures.values())
+    return figures | _of_training(run)
+
+
+def as_drawn(figures: Mapping[str, Figure], stills: Iterable[str]) -> dict[str, Drawn]:
+    """Put figures and their still pictures together.
+
+    Args:
+        figures: By name.
+        stills: A data URI for each, in the same order.
+    """
     return {
         name: Drawn(number=number, still=still, alternative=figure.alternative, spec=figure.spec)
         for number, ((name, figure), still) in enumerate(zip(figures.items(), stills, strict=True))
