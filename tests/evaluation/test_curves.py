@@ -134,6 +134,18 @@ def test_thinned_curves_keep_their_shape(ahead):
         assert furthest_off(whole, np.array(kept)) < 0.01
 
 
+@pytest.mark.parametrize("levels", [2, 5, 60])
+def test_short_curves_are_those_of_scikit_learn_point_by_point(levels):
+    rng = np.random.default_rng(levels)
+    scores, truth = rng.integers(0, levels, 80) / levels, rng.random(80) < 0.4
+    both = np.stack([scores, 1 - scores], axis=1), np.stack([truth, ~truth], axis=1)
+    curves = trace_curves(*both, ["cat", "dog"])[0]
+    drawn = (curves.roc, curves.precision_recall)
+    for whole, kept in zip(whole_curves(scores, truth), drawn, strict=True):
+        assert furthest_off(whole, np.array(kept)) < 1e-3
+        assert furthest_off(np.array(kept), whole) < 1e-3
+
+
 def test_keeping_every_tenth_point_would_lose_the_shape():
     probabilities, truth = columns(3, 1500, ahead=1.0)
     _, whole = whole_curves(probabilities[:, 0], truth[:, 0])

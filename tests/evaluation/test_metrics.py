@@ -306,3 +306,14 @@ def test_metrics_survive_their_text():
     answers, truth = predictions(3)
     found = measure(answers, truth, CLASSES, SINGLE)
     assert from_json(to_json(found), Metrics, where="metrics.json") == found
+
+
+def test_the_confusion_matrix_is_that_of_scikit_learn():
+    probabilities, truth = predictions(4, 300, 5)
+    truth[:, 3] = 0  # one class never occurs
+    truth[~truth.any(axis=1), 0] = 1
+    found = measure(probabilities, truth, names(5), SINGLE).confusion
+    expected = sklearn_metrics.confusion_matrix(
+        truth.argmax(axis=1), probabilities.argmax(axis=1), labels=range(5)
+    )
+    np.testing.assert_array_equal(found, expected)

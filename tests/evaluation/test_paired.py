@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from darkroom.errors import DataError
 from darkroom.evaluation.paired import images_to_tell, mcnemar, paired_difference
@@ -153,3 +154,12 @@ def test_answers_of_unequal_length_are_refused():
     with pytest.raises(DataError) as refused:
         mcnemar(np.ones(3, bool), np.ones(4, bool))
     assert "3 answers" in refused.value.problem
+
+
+@pytest.mark.parametrize("count", [1, 7, 40, 3_000, 100_000])
+def test_the_mid_p_is_made_of_the_binomial_chances_that_scipy_gives(count):
+    for fewer in {0, count // 3, (count - 1) // 2, max(count // 2 - int(count**0.5), 0)}:
+        chances = stats.binom(count, 0.5)
+        expected = 2 * chances.cdf(fewer) - chances.pmf(fewer)
+        got = mcnemar(*answers(3, count - fewer, fewer, 3))
+        assert got == pytest.approx(min(expected, 1), rel=1e-9, abs=1e-300)

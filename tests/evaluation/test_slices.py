@@ -7,11 +7,12 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from darkroom.errors import DataError
 from darkroom.evaluation import slices as slices_module
 from darkroom.evaluation.columns import read_columns, usual_columns
-from darkroom.evaluation.slices import difference_of_shares, holm, slice_metrics
+from darkroom.evaluation.slices import _fisher, difference_of_shares, holm, slice_metrics
 from darkroom.intervals import wilson
 
 IMAGES = 600
@@ -253,3 +254,17 @@ def test_the_folder_is_that_below_the_class():
     assert _folder_below("train/cat/monday/1/a.jpg", "cat") == "monday/1"
     assert _folder_below("train/cat/a.jpg", "cat") is None
     assert _folder_below("monday/a.jpg", "cat") == "monday"
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_slice_is_held_against_the_others_by_the_test_of_fisher_as_scipy_gives_it(seed):
+    rng = np.random.default_rng(seed)
+    size = int(rng.integers(4, 3_000))
+    correct = rng.random(size) < rng.uniform(0, 1)
+    inside = rng.random(size) < rng.uniform(0.02, 0.98)
+    table = [
+        [(correct & inside).sum(), (~correct & inside).sum()],
+        [(correct & ~inside).sum(), (~correct & ~inside).sum()],
+    ]
+    expected = stats.fisher_exact(table).pvalue
+    assert _fisher(correct, inside) == pytest.approx(expected, rel=1e-7, abs=1e-300)

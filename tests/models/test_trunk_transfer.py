@@ -19,6 +19,7 @@ from darkroom.models.transfer import (
     thaw_trunk,
 )
 from darkroom.models.weights import FoundWeights, find_weights
+from darkroom.training.run import dump_weights, weights_dumper
 from tests.making import real_data
 
 SIDE = 32
@@ -152,6 +153,19 @@ def test_weights_at_random_change_nothing(model):
     before = model.get_weights()
     load_trunk_weights(model, find_weights("resnet_small", "none"))
     assert all(map(np.array_equal, before, model.get_weights()))
+
+
+def test_weights_that_are_written_again_copy_only_what_is_fitted():
+    model = network()
+    trunk, head = split_network(model)
+    dump = weights_dumper(model, head)
+    assert dump() == dump_weights(model)
+    kernel = head.trainable_weights[0]
+    kernel.assign(np.ones(kernel.shape))
+    assert dump() == dump_weights(model)
+    trunk.weights[0].assign(np.ones(trunk.weights[0].shape))  # the control: that one is at rest
+    assert dump() != dump_weights(model)
+    assert weights_dumper(model, model)() == dump_weights(model)
 
 
 def test_real_weights_fill_the_trunk_and_leave_the_head(images):

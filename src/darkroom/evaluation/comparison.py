@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 import numpy as np
 import polars as pl
-from scipy import stats
+from scipy import special
 
 from darkroom.evaluation.paired import images_to_tell, mcnemar, paired_difference
 from darkroom.evaluation.slices import holm
@@ -238,7 +238,7 @@ def _error_change(differences: Float[np.ndarray, "images"]) -> Change:
     p, needed = 1.0, None
     if mean and math.isfinite(spread):
         t = math.sqrt(count) * abs(mean) / spread if spread else math.inf
-        p = float(2 * stats.t.sf(t, count - 1))
+        p = float(2 * special.stdtr(count - 1, -t))
         needed = max(math.ceil(_TO_CALL * (spread / mean) ** 2), 2)
     return Change(images=count, difference=_mean(differences), p=p, images_to_tell=needed)
 

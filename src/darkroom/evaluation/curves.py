@@ -194,16 +194,17 @@ def _mean_roc(areas: Sequence[Rate], drawn: Sequence[Float[np.ndarray, "draws"]]
 def _curves(
     name: str, scores: Float[np.ndarray, "images"], truth: Bool[np.ndarray, "images"]
 ) -> ClassCurves:
-    from sklearn.metrics import precision_recall_curve, roc_curve  # a second to import
-
     if truth.all() or not truth.any():
         return ClassCurves(name=name, roc=(), precision_recall=())
-    false_positives, true_positives, _ = roc_curve(truth, scores)
-    precision, recall, _ = precision_recall_curve(truth, scores)
+    order = np.argsort(scores, kind="stable")[::-1]
+    last = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)  # of equal scores
+    found, hits = last + 1, np.cumsum(truth[order])[last]
+    recall = np.append(0.0, hits / hits[-1])
+    false_positives = np.append(0.0, (found - hits) / (len(truth) - hits[-1]))
     return ClassCurves(
         name=name,
-        roc=_thinned(false_positives, true_positives),
-        precision_recall=_thinned(recall[::-1], precision[::-1]),
+        roc=_thinned(false_positives, recall),
+        precision_recall=_thinned(recall, np.append(1.0, hits / found)),
     )
 
 

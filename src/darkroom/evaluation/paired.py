@@ -10,7 +10,7 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
+from scipy import special  # `scipy.stats` has the same and takes a second to import
 
 from darkroom.errors import DataError
 from darkroom.intervals import Estimate
@@ -76,10 +76,11 @@ def mcnemar(one: Bool[np.ndarray, "images"], other: Bool[np.ndarray, "images"]) 
         return 1.0
     # Twice the smaller tail, half of the probability of what was seen itself left out of each; of
     # equal counts the tails overlap, and that probability is counted once.
-    seen = float(stats.binom.pmf(fewer, count, 0.5))
+    below = float(special.bdtr(fewer - 1, count, 0.5)) if fewer else 0.0
+    up_to = float(special.bdtr(fewer, count, 0.5))
     if ahead == behind:
-        return 1.0 - seen / 2
-    return min(2 * float(stats.binom.cdf(fewer, count, 0.5)) - seen, 1.0)
+        return 1.0 - (up_to - below) / 2
+    return min(up_to + below, 1.0)
 
 
 def images_to_tell(

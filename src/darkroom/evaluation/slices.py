@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from darkroom.errors import DataError
 from darkroom.intervals import Estimate, Rate, wilson
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 LEAST = 10  # images of a slice; fewer say nothing
 _MOST_VALUES = 20  # of a column of text; the most frequent
 _QUARTERS = 4
+_ROUNDING = 1e-9  # of the logarithm of a chance; tables as likely as the seen one count too
 _CALLED = 0.05  # the corrected p-value below which a slice is called worse
 UNKNOWN = "not known"
 
@@ -140,10 +141,24 @@ def holm(values: Sequence[float]) -> list[float]:
 
 
 def _fisher(correct: Bool[np.ndarray, "images"], inside: Bool[np.ndarray, "images"]) -> float:
-    right, total = int((correct & inside).sum()), int(inside.sum())
-    others = int(correct.sum()) - right, len(correct) - total
-    table = [[right, total - right], [others[0], others[1] - others[0]]]
-    return float(stats.fisher_exact(table).pvalue)
+    """Give the two-sided p-value of Fisher's exact test, as `scipy.stats.fisher_exact` does.
+
+    Source: Fisher 1935; Agresti 2013, "Categorical data analysis", 3.5.
+    """
+    size, right, total = len(correct), int(correct.sum()), int(inside.sum())
+    hits = np.arange(max(0, right + total - size), min(right, total) + 1)  # that are possible
+    chances = _log_choose(total, hits) + _log_choose(size - total, right - hits)
+    chances -= _log_choose(size, np.array(right))
+    seen = chances[int((correct & inside).sum()) - hits[0]]
+    return min(float(np.exp(chances[chances <= seen + _ROUNDING]).sum()), 1.0)
+
+
+def _log_choose(of: int, some: Int[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+    """Give the logarithm of the number of ways to choose some."""
+    ways: Float[np.ndarray, "..."] = (
+        special.gammaln(of + 1) - special.gammaln(some + 1) - special.gammaln(of - some + 1)
+    )
+    return ways
 
 
 def _slice(

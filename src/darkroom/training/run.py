@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from shlex import quote
@@ -184,8 +184,28 @@ def open_run(run: str | Path, *, workspace: Workspace | None = None) -> Run:
 
 def dump_weights(model: keras.Model) -> bytes:
     """Write the weights of a model, also those that are not trained, as safetensors."""
-    named = {name: to_numpy(weight.value) for name, weight in _named(model).items()}
-    return bytes(save_tensors(named))
+    return weights_dumper(model, model)()
+
+
+def weights_dumper(model: keras.Model, fitted: keras.Model) -> Callable[[], bytes]:
+    """Make what writes the weights of a model again and again while a part of it is fitted.
+
+    Args:
+        model: The whole.
+        fitted: What changes in between; of all else one copy is enough.
+
+    Returns:
+        A function that writes all weights of the model, as they are by then, as safetensors.
+    """
+    moving = {id(weight) for weight in fitted.weights}
+    named = _named(model)
+    resting = {n: to_numpy(w.value) for n, w in named.items() if id(w) not in moving}
+
+    def dump() -> bytes:
+        moved = {n: to_numpy(w.value) for n, w in named.items() if n not in resting}
+        return bytes(save_tensors({**resting, **moved}))
+
+    return dump
 
 
 def assign_weights(model: keras.Model, weights: Mapping[str, np.ndarray]) -> None:

@@ -30,7 +30,7 @@ from darkroom.training.guards import (
 )
 from darkroom.training.optimizers import average_weights
 from darkroom.training.record import Epoch, Pace
-from darkroom.training.run import dump_weights
+from darkroom.training.run import weights_dumper
 
 if TYPE_CHECKING:
     from darkroom.findings import Finding
@@ -73,6 +73,7 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
         self.stage, self.position, self.best_weights = stage, position, best
         self._recipe, self._asked, self._show = recipe, asked, show
         self._valid = as_input(stage.valid)
+        self._dump = weights_dumper(stage.network, stage.model)
         self.is_unjudged = False  # the last epoch is trained, and was stopped while it was judged
         self.trouble: Finding | None = None  # with the training, after the last epoch
         self._half_done: Tensors = {}
@@ -136,7 +137,7 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
             done = self._as_epoch(told)
             is_best = self.best is None or self._goodness(done) > self._goodness(self.best)
             if is_best:
-                self.best_weights = dump_weights(self.stage.network)
+                self.best_weights = self._dump()
         pace = Pace(
             number=done.number,
             seconds=time.perf_counter() - self._began,
