@@ -65,7 +65,6 @@ class Terminal:
     Without a terminal it prints a line at most every ten seconds, and one at the end.
 
     Args:
-        record: The run that begins.
         images: Training images per epoch.
         epochs: Of all stages.
         done: Epochs that were finished before.
