@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from darkroom.backend import keras
+from darkroom.backend import keras, to_numpy
 from darkroom.errors import ArtifactError
 from darkroom.models.head import FEATURES
 from darkroom.models.weight_files import named_for_keras, read_held
@@ -59,6 +59,8 @@ def load_trunk_weights(model: keras.Model, found: FoundWeights) -> None:
         _refuse_other_scaling(layer, found)
         layer.set_weights(weights)
         layer.finalize_state()
+        # Tensors would become inputs of a network that is converted to ONNX.
+        layer.mean, layer.variance = to_numpy(layer.mean), to_numpy(layer.variance)
 
 
 def _told_content(path: Path) -> str:
