@@ -267,12 +267,12 @@ def test_a_finished_run_that_is_resumed_is_given_back_with_a_word(typed, workspa
 
 
 def test_a_run_that_waits_is_told_from_one_that_was_closed(typed, workspace, run):
-    waiting = workspace.begin("run", "photos", made_by="train")
+    waiting = workspace.begin("run", "my photos", made_by="train")
     for name in ("run.json", "history.json"):
         shutil.copy(run.path / name, waiting)
     _, out, said = typed("runs")
     assert "interrupted, waits" in out
-    assert said.split() == ["next", "darkroom", "resume", "photos-1"]
+    assert shlex.split(said) == ["next", "darkroom", "resume", "my photos-1"]
     shutil.rmtree(waiting)
     shutil.copytree(run.path, workspace.folder("run") / run.name)  # the control
     _, out, said = typed("runs")

@@ -215,6 +215,10 @@ def test_strangers_in_a_plain_folder_are_the_same_as_those_in_folders_of_classes
         assert len(images) == 20
     tables = [np.sort(images.take(every).reshape(20, -1).sum(1)) for _, images in (one, other)]
     np.testing.assert_array_equal(*tables)
+    (plain / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    with pytest.raises(DataError, match=r"gone\.png cannot be taken: broken link"):
+        prepare_strangers(large, plain)
+    (plain / "gone.png").unlink()
     (plain / "torn.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     with pytest.raises(DataError, match=r"torn\.png"):
         prepare_strangers(large, plain)

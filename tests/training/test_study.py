@@ -111,6 +111,8 @@ def test_a_value_that_cannot_be_trained_is_left_out_and_told(dataset):
         ("seeds", {"seeds": 1}, "got 1"),
         ("batch-size", {"values": [8, 2.5]}, "not 2.5"),
         ("batch-size", {"values": [8, 0]}, "not 0"),
+        ("batch-size", {"values": [8, float("nan")]}, "not nan"),
+        ("batch-size", {"values": [8, float("inf")]}, "not inf"),
         ("batch-size", {"values": [8, 8.0]}, "2 different values"),
         ("data-size", {"values": [0.5, 1, 0.5]}, "got 0.5, 1, 0.5"),
     ],

@@ -84,7 +84,8 @@ def _next_step(evaluation: Evaluation) -> str:
 
     run, findings = evaluation.run, evaluation.diagnosis.findings
     if any(each.is_beaten is False for each in evaluation.details.baselines):
-        return findings[0].next_step if findings else f"darkroom tune {what_opens(run.dataset)}"
+        tune = f"darkroom tune {quote(what_opens(run.dataset))}"
+        return findings[0].next_step if findings else tune
     verb = "pack" if evaluation.record.part == "test" else "evaluate"  # pack quotes the test part
     return f"darkroom {verb} {quote(shown(run.path))}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import click
@@ -44,7 +45,7 @@ def runs(as_json: bool) -> None:  # noqa: FBT001
             ],
         )
         if waiting:
-            say(line("next", f"darkroom resume {waiting[0]}"))
+            say(line("next", f"darkroom resume {quote(waiting[0])}"))
 
 
 @click.command()

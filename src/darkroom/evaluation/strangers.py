@@ -11,9 +11,10 @@ from darkroom.data.decode import ENDINGS
 from darkroom.data.opening import open_dataset
 from darkroom.data.pixels import Images
 from darkroom.data.prepared import pixel_rows
-from darkroom.data.preprocess import Preprocess, prepare_image
+from darkroom.data.preprocess import Preprocess
 from darkroom.data.sources.gather import gather_images
 from darkroom.errors import DataError
+from darkroom.evaluation.explain.choosing import read_picked
 from darkroom.training.run import Run
 
 
@@ -55,10 +56,8 @@ def _is_flat(folder: Path) -> bool:
 
 
 def _prepared(folder: Path, preprocess: Preprocess) -> np.ndarray:
-    pixels = []
-    for path in gather_images([folder]).images:
-        try:
-            pixels.append(prepare_image(path.read_bytes(), preprocess))
-        except DataError as refused:
-            raise DataError(f"{path} {refused.problem}", hint=f"take {path} out") from refused
-    return np.stack(pixels)
+    found = gather_images([folder])
+    if found.skipped:
+        first = found.skipped[0]
+        raise DataError(f"{first.name} cannot be taken: {first.reason}", hint="take it out")
+    return np.stack([read_picked(path, preprocess).pixels for path in found.images])

@@ -209,7 +209,7 @@ def _refuse_grid(what: StudyName, values: Values, repeats: int) -> None:
     if values is None:
         return
     usual = "16,32,64" if what == "batch-size" else "0.25,0.5,1"
-    odd = [value for value in values if value < 1 or value != int(value)]
+    odd = [value for value in values if value < 1 or not float(value).is_integer()]
     if what == "batch-size" and odd:
         raise RecipeError(
             f"a batch has a whole number of images, 1 or more, not {odd[0]:g}",

@@ -40,7 +40,7 @@ def work_beside(cache: Path) -> Iterator[Beside]:
     Args:
         cache: Of the workspace. The script is kept there; to bundle it takes two seconds.
     """
-    with ThreadPoolExecutor(2) as pool, drawing_beside() as draw:
+    with drawing_beside() as draw, ThreadPoolExecutor(2) as pool:  # which ends before the drawing
         script = pool.submit(live_script, "figures.js", "report/report.js", kept_in=cache)
         yield Beside(script=script, draw=draw, pool=pool)
 
