@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 def convert_trunk(trunk: keras.Model, path: Path) -> None:
     """Write a trunk as ONNX, whole or not at all; needs Keras on TensorFlow.
 
-    Keras' own `export` lets tf2onnx 1.17 optimize the graph, which is half to three quarters of its
+    Keras' own `export` lets tf2onnx 1.17 optimize the graph, which is about half of its
     time; ONNX Runtime does the same work when it loads a file, and answers as fast without it.
 
     Raises:
