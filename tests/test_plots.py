@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
@@ -391,12 +392,21 @@ def test_vega_is_bundled_by_another_process_or_where_there_can_be_none_by_this_o
         assert bundle == vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
 
 
+class Over(subprocess.Popen):
+    """A process that is over before anybody speaks to it."""
+
+    def __init__(self, *args, **options) -> None:
+        super().__init__(*args, **options)
+        self.wait()
+
+
 def test_another_process_draws_the_same_picture_and_this_one_where_there_is_none(monkeypatch):
     figures = [residuals(points(30)[:, 0], points(30)[:, 1]), residuals(np.zeros(0), np.zeros(0))]
     expected = [figure.svg_uri() for figure in figures]
     monkeypatch.setattr(Figure, "svg_uri", lambda _: "drawn here")
     with drawing_beside() as draw, ThreadPoolExecutor(2) as pool:
         assert list(pool.map(draw, figures * 3)) == expected * 3
+    monkeypatch.setattr("subprocess.Popen", Over)  # before anything is asked of it
     for python in ("/nowhere/python", "/bin/false"):
         monkeypatch.setattr("sys.executable", python)
         with drawing_beside() as draw:

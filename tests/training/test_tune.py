@@ -23,7 +23,7 @@ from darkroom.records import from_json, to_json, to_line
 from darkroom.training.recipe import Augment, Optimizer, Recipe
 from darkroom.training.repeats import mean_of
 from darkroom.training.run import open_run
-from darkroom.training.search_worker import Job, Judged, work
+from darkroom.training.search_worker import Job, Judged, other_workers, work
 from darkroom.training.space import Range
 from darkroom.training.trials import Trials
 from darkroom.training.tune import plan_search, run_search, tune
@@ -425,6 +425,19 @@ def test_a_worker_that_is_killed_loses_no_finished_trial(job, dataset):
     assert len(after) == job.trials
     assert torn in [one.settings for one in after[len(kept) :]]
     assert trials.are_over(job.trials)
+
+
+def test_a_worker_that_ends_before_it_is_told_anything_is_named(job, monkeypatch):
+    class Over(subprocess.Popen):
+        def __init__(self, *args, **options) -> None:
+            super().__init__(*args, **options)
+            self.wait()
+
+    monkeypatch.setattr("sys.executable", "/bin/false")
+    monkeypatch.setattr("subprocess.Popen", Over)
+    with other_workers(job, 2) as notes:
+        pass
+    assert notes == ["a worker ended with 1: silence"] * 2
 
 
 def _under_way(job: Job) -> list[dict]:

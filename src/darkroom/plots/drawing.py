@@ -47,7 +47,7 @@ def drawing_beside() -> Iterator[Draw]:
                     encoding="utf-8",
                 )
             )
-            stack.callback(child.kill)  # it keeps nothing
+            stack.callback(_let_go, child)
 
         def draw(figure: Figure) -> str:
             with one_at_a_time, contextlib.suppress(OSError, ValueError):
@@ -58,3 +58,10 @@ def drawing_beside() -> Iterator[Draw]:
             return figure.svg_uri()
 
         yield draw
+
+
+def _let_go(child: subprocess.Popen[str]) -> None:
+    child.kill()  # it keeps nothing
+    if child.stdin:
+        with contextlib.suppress(OSError):  # one that died left in it what it never read
+            child.stdin.close()

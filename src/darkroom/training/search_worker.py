@@ -157,7 +157,8 @@ def _begun(job: Job, errors: IO[bytes]) -> subprocess.Popen[bytes]:
         stderr=errors,
     )
     if child.stdin is not None:
-        with child.stdin as told:
+        # One that ended before it could read says why with its exit code.
+        with contextlib.suppress(BrokenPipeError), child.stdin as told:
             told.write(to_line(job))
     return child
 
