@@ -421,6 +421,17 @@ def test_a_damaged_artifact_is_meant_by_its_name_and_not_another_that_begins_so(
     assert workspace.find("photos", "run") == path
 
 
+@pytest.mark.parametrize("is_here", [True, False])
+def test_a_workspace_whose_path_is_not_utf_8_is_refused(tmp_path, monkeypatch, is_here):
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    odd.mkdir()
+    if is_here:
+        monkeypatch.chdir(odd)
+    with pytest.raises(ArtifactError) as caught:
+        Workspace("workspace" if is_here else odd)
+    assert "caf\\xe9" in caught.value.problem
+
+
 def test_a_workspace_that_is_a_file_is_refused(tmp_path):
     (tmp_path / "workspace").touch()
     with pytest.raises(ArtifactError, match="is a file") as refused:

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from darkroom.errors import ArtifactError
+from darkroom.errors import ArtifactError, DarkroomError
 
 BESIDE = ".new"  # how the name of a file ends that does not stand in its place yet
 STAGING = ".staging-"  # how the name of a folder begins that does not stand in its place yet
@@ -43,6 +43,19 @@ def disk_errors(path: Path, size_bytes: int = 0) -> Iterator[None]:
             f"{path} cannot be written: {refused.strerror}",
             hint="name a folder you may write to; the workspace is where DARKROOM_WORKSPACE says",
         ) from refused
+
+
+def refuse_undecodable(path: Path | str, error: type[DarkroomError]) -> None:
+    """Refuse a path with bytes that are not UTF-8, which no record could hold.
+
+    Raises:
+        DarkroomError: Of the given kind, with the path as it can be printed.
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as odd:
+        printable = os.fsencode(path).decode("utf-8", "backslashreplace")
+        raise error(f"the path {printable} is not UTF-8", hint="rename the folder") from odd
 
 
 def write_file(path: Path, data: bytes | memoryview) -> None:

@@ -13,7 +13,8 @@ from darkroom.data.dataset import Dataset
 from darkroom.data.opening import open_dataset
 from darkroom.data.sources import Columns
 from darkroom.data.split import group_split, split_dataset
-from darkroom.errors import RecipeError
+from darkroom.disk import refuse_undecodable
+from darkroom.errors import DataError, RecipeError
 from darkroom.problem import PROJECT_FILE, Problem
 from darkroom.records import from_toml
 from darkroom.settings import with_overrides
@@ -74,6 +75,7 @@ def read_project(
     Raises:
         RecipeError: A name is unknown (the nearest is named), a value does not fit, or a setting
             is typed that the caller does not read.
+        DataError: `source` is a path that is not UTF-8.
     """
     path = Path(folder) / PROJECT_FILE
     project = Project()
@@ -93,6 +95,7 @@ def read_project(
             typed["recipe"].append(setting)
     data = project.data
     if source is not None:  # what the file says of its own source is not true of another
+        refuse_undecodable(source, DataError)
         of_source = dict.fromkeys(("sha256", "archive", *Columns.__struct_fields__))
         data = msgspec.structs.replace(data, source=source, **of_source)
     project = Project(

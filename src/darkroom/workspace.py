@@ -18,7 +18,7 @@ from typing import ClassVar
 
 import msgspec
 
-from darkroom.disk import STAGING, append_line
+from darkroom.disk import STAGING, append_line, refuse_undecodable
 from darkroom.errors import ArtifactError, nearest
 from darkroom.records import from_json, to_line
 from darkroom.storage import (
@@ -67,12 +67,13 @@ class Workspace:
             `workspace` in the current folder.
 
     Raises:
-        ArtifactError: `root` is there and no folder.
+        ArtifactError: `root` is there and no folder, or its path is not UTF-8.
     """
 
     def __init__(self, root: Path | str | None = None) -> None:
         self.root = Path(root or os.environ.get("DARKROOM_WORKSPACE") or "workspace")
         with contextlib.suppress(OSError):  # what may not be looked at is told where it is used
+            refuse_undecodable(self.root.absolute(), ArtifactError)
             if self.root.exists() and not self.root.is_dir():
                 raise ArtifactError(
                     f"the workspace {self.root} is a file, and should be a folder",

@@ -127,6 +127,11 @@ def test_what_cannot_be_opened_is_one_data_error_that_names_it(
     assert_nothing_half_written(workspace)
 
 
+def test_a_source_whose_path_is_not_utf_8_is_named(darkroom):
+    kind, problem, _ = the_error(darkroom("train", "caf\udce9"))
+    assert (kind, problem) == ("DataError", "the path caf\\xe9 is not UTF-8")
+
+
 def one_class(root: Path) -> str:
     draw_folder(root, ("ball",), 25)
     return "ball"

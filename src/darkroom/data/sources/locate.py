@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import msgspec
@@ -12,7 +11,7 @@ from darkroom.data.sources.builtin import PREFIX, builtin_archive
 from darkroom.data.sources.download import MAX_BYTES, download, is_url
 from darkroom.data.sources.recognise import recognise, tables_in, takes_columns
 from darkroom.data.wording import check_command
-from darkroom.disk import file_sha256
+from darkroom.disk import file_sha256, refuse_undecodable
 from darkroom.errors import DataError
 
 
@@ -115,10 +114,7 @@ def _existing(path: Path) -> Path:
     try:
         full = path.expanduser()
         there = full.exists()
-        str(full.resolve()).encode()
-    except UnicodeEncodeError as odd:
-        printable = os.fsencode(path).decode("utf-8", "backslashreplace")
-        raise DataError(f"the path {printable} is not UTF-8", hint="rename the folder") from odd
+        refuse_undecodable(full.resolve(), DataError)
     except (OSError, RuntimeError) as refused:  # RuntimeError: `~name` of nobody, a loop of links
         raise DataError(f"{path} cannot be read: {refused}", hint="check the path") from refused
     if not there:
