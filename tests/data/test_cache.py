@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from darkroom import open_dataset, split_dataset
+from darkroom.data import cache as cache_module
 from darkroom.data.cache import RowCache, pixel_cache
 from darkroom.data.pixels import load_images
 from darkroom.data.preprocess import Preprocess
@@ -103,6 +104,16 @@ def test_rows_are_not_visible_before_the_block_ends(tmp_path):
     with cache.appending() as appender:
         appender.add([key_of(1)], [pixels_of(1)])
         assert count_known(cache, [1]) == 0
+
+
+def test_rows_of_a_long_block_are_visible_before_it_ends(tmp_path, monkeypatch):
+    monkeypatch.setattr(cache_module, "_FLUSH_S", 0)
+    cache = pixel_cache(tmp_path, SMALL)
+    with cache.appending() as appender:
+        for number in range(4):
+            appender.add([key_of(number)], [pixels_of(number)])
+            assert count_known(cache, range(4)) == number + 1
+    assert count_known(cache, range(4)) == 4
 
 
 @settings(deadline=None, max_examples=60)

@@ -9,6 +9,7 @@ import random
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -113,11 +114,16 @@ def out_of_memory() -> list[str]:
         return model
 
     batch = np.ones((50, 2), np.float32), np.ones((50, 1), np.float32)
+
+    def stage():
+        valid = [array[:12] for array in batch]
+        return SimpleNamespace(model=hungry(), batches=[batch], valid=[valid])
+
     try:
         np.asarray(hungry().train_on_batch(*batch))
     except memory_errors() as error:
         try:
-            refuse_out_of_memory(error, trial_step(hungry, batch), 50)
+            refuse_out_of_memory(error, trial_step(stage), 50)
         except RecipeError as refused:
             return [type(error).__name__, refused.hint]
     return []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -44,7 +46,12 @@ def hungry(*, earnest):
 @pytest.mark.parametrize("earnest", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_model_without_memory_gets_the_batch_size_that_fits(earnest):
     batch = np.ones((50, 2), np.float32), np.ones((50, 1), np.float32)
-    try_step = trial_step(lambda: hungry(earnest=earnest), batch)
+
+    def stage(judged=12):
+        model, valid = hungry(earnest=earnest), [array[:judged] for array in batch]
+        return SimpleNamespace(model=model, batches=[batch], valid=[valid])
+
+    try_step = trial_step(stage)
     with pytest.raises(memory_errors()) as real:
         hungry(earnest=earnest).fit(*batch, batch_size=50, verbose=0)
     assert is_out_of_memory(real.value)
@@ -55,6 +62,8 @@ def test_a_model_without_memory_gets_the_batch_size_that_fits(earnest):
     try_step(12)
     with pytest.raises(memory_errors()):
         try_step(13)
+    # Where judging takes too much, no batch size of the training helps.
+    assert fitting_batch_size(trial_step(lambda: stage(judged=13)), 50) is None
 
 
 @pytest.mark.parametrize(("devices", "fits"), [(1, 12), (4, 12), (8, 8), (16, None)])

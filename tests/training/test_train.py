@@ -24,7 +24,7 @@ from darkroom.data.preprocess import scale_pixels
 from darkroom.data.sources import Columns
 from darkroom.errors import ArtifactError, DataError, RecipeError
 from darkroom.storage import read_manifest
-from darkroom.training import watch
+from darkroom.training import stages, watch
 from darkroom.training.recipe import Optimizer
 from darkroom.training.run import BEST_WEIGHTS
 from tests.data.packing import write_table
@@ -134,6 +134,22 @@ def test_ctrl_c_before_there_is_anything_to_save_leaves_no_run(few, workspace):
     assert darkroom.list_runs(workspace) == []
 
 
+@pytest.mark.parametrize(
+    ("number", "error"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)]
+)
+def test_a_signal_while_images_are_prepared_ends_at_once_and_leaves_no_run(
+    few, workspace, monkeypatch, number, error
+):
+    def prepare(*_):
+        os.kill(os.getpid(), number)
+        raise AssertionError
+
+    monkeypatch.setattr(stages, "load_images", prepare)
+    with pytest.raises(error):
+        darkroom.train(few, QUICK)
+    assert darkroom.list_runs(workspace) == []
+
+
 def test_an_error_before_the_first_epoch_leaves_no_run(few, workspace):
     with pytest.raises(ZeroDivisionError):
         darkroom.train(few, QUICK, callbacks=[First()])
@@ -150,6 +166,29 @@ def test_an_error_later_leaves_a_run_that_can_be_resumed(few, workspace):
         darkroom.open_run(line.path)
     assert "darkroom resume" in unfinished.value.hint
     assert darkroom.resume(line.path).record.outcome == "finished"
+
+
+def test_too_little_memory_gives_the_batch_size_that_fits_and_the_run_can_be_resumed(
+    few, workspace
+):
+    with pytest.raises(RecipeError) as refused:
+        darkroom.train(few, QUICK, callbacks=[Raise(MemoryError(), after=2)])
+    assert "batches of 16 images" in refused.value.problem
+    assert refused.value.hint == "--set batch_size=8"
+    line = darkroom.list_runs(workspace)[0]
+    assert (line.outcome, line.epochs) == ("interrupted", 1)
+    assert darkroom.resume(line.path).record.outcome == "finished"
+
+
+def test_too_little_memory_to_prepare_the_images_is_told_too(few, workspace, monkeypatch):
+    def full(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(stages, "load_images", full)
+    with pytest.raises(RecipeError) as refused:
+        darkroom.train(few, QUICK)
+    assert "and for any smaller" in refused.value.problem
+    assert darkroom.list_runs(workspace) == []
 
 
 @pytest.mark.parametrize("fine", [4, 5, 7, 9])

@@ -13,6 +13,7 @@ import fcntl
 import hashlib
 import importlib.metadata
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     Batch = tuple[Sequence[bytes], Sequence[np.ndarray] | np.ndarray]
 
 _KEY_BYTES = 32
+_FLUSH_S = 10.0  # so often what was added is made visible; a flush takes milliseconds
 
 
 def pixel_cache(folder: Path, preprocess: Preprocess) -> RowCache:
@@ -120,7 +122,9 @@ class RowCache:
 
     @contextlib.contextmanager
     def appending(self) -> Iterator[Appender]:
-        """Add rows; they are visible to readers when the block ends, also when it is interrupted.
+        """Add rows; readers see them when the block ends, also by an interruption, or soon after.
+
+        A process that is killed loses what it added in its last seconds.
 
         Raises:
             ArtifactError: The disk is full.
@@ -134,13 +138,11 @@ class RowCache:
             with disk_errors(self._pixels), self._pixels.open("ab+", buffering=0) as rows:
                 os.truncate(self._pixels, whole * self._row_bytes)
                 os.truncate(self._keys, whole * _KEY_BYTES)
-                appender = Appender(rows.fileno(), self._pixels, self._row_bytes, self._known())
+                appender = Appender(rows.fileno(), keys.fileno(), self._pixels, self._known())
                 try:
                     yield appender
                 finally:
-                    os.fsync(rows.fileno())
-                    _write_all(keys.fileno(), b"".join(appender.added))
-                    os.fsync(keys.fileno())
+                    appender.flush()
 
     def _count(self) -> int:
         try:
@@ -160,9 +162,10 @@ class RowCache:
 class Appender:
     """Writes rows in the order they come; made by `RowCache.appending`."""
 
-    def __init__(self, handle: int, path: Path, row_bytes: int, known: dict[bytes, int]) -> None:
-        self._handle, self._path, self._row_bytes, self._known = handle, path, row_bytes, known
-        self.added: list[bytes] = []
+    def __init__(self, rows: int, keys: int, path: Path, known: dict[bytes, int]) -> None:
+        self._rows, self._keys, self._path, self._known = rows, keys, path, known
+        self._added: list[bytes] = []  # written, and not to be seen yet
+        self._flushed = time.monotonic()
 
     def add(
         self,
@@ -179,10 +182,20 @@ class Appender:
             return
         block = b"".join(np.ascontiguousarray(row).tobytes() for row in fresh.values())
         with disk_errors(self._path, len(block)):
-            _write_all(self._handle, block)
+            _write_all(self._rows, block)
         for digest in fresh:
             self._known[digest] = len(self._known)
-            self.added.append(digest)
+            self._added.append(digest)
+        if time.monotonic() - self._flushed >= _FLUSH_S:
+            self.flush()
+
+    def flush(self) -> None:
+        """Let readers see what was added, once it is on the disk."""
+        os.fsync(self._rows)
+        _write_all(self._keys, b"".join(self._added))
+        os.fsync(self._keys)
+        self._added.clear()
+        self._flushed = time.monotonic()
 
 
 def _write_all(handle: int, block: bytes) -> None:

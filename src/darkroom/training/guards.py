@@ -30,6 +30,10 @@ FAR = 5.0  # own: beyond this factor a rate is far from what such networks usual
 _CLEARLY = 0.98  # a loss or an error counts as lower below this share of the other
 
 
+class DivergenceError(RecipeError):
+    """The loss is no number any more: nothing good comes after it."""
+
+
 class Rates(msgspec.Struct, frozen=True, kw_only=True):
     """The learning rates of a stage, and what else in the recipe tames its steps."""
 
@@ -55,20 +59,20 @@ def refuse_nonfinite(
 
     Raises:
         DataError: An image, target or weight of these steps is not finite.
-        RecipeError: All are, so the training diverged.
+        DivergenceError: All are, so the training diverged.
     """
     for step in steps:
         chosen = batches.chosen(step)
         _refuse_values(batches[step], [names[place] for place in chosen])
     shown = [names[place] for step in steps for place in batches.chosen(step)]
     if steps == range(1):
-        raise RecipeError(
+        raise DivergenceError(
             "the loss of the first step is not a number, and no weight had been moved before: "
             f"the network itself overflows on {_listed(shown)}",
             hint="--set precision=float32 --set scaling=standard",
         )
     at = f"step {steps.stop:,}" if len(steps) == 1 else f"steps {steps.start + 1:,}..{steps.stop:,}"
-    raise RecipeError(
+    raise DivergenceError(
         f"the training diverged: the loss of {at} of {len(rates.by_step):,} is not a number, at a "
         f"learning rate of {rates.by_step[steps.stop - 1]:.3g}; trained on were {_listed(shown)}",
         hint=_gentler(rates, steps.stop),
@@ -91,14 +95,14 @@ def refuse_nonfinite_validation(
 
     Raises:
         DataError: An image or target of the validation part is not finite.
-        RecipeError: All are, so the training diverged.
+        DivergenceError: All are, so the training diverged.
     """
     first = 0
     for number in range(valid.num_batches):
         batch = valid[number]
         _refuse_values(batch, names[first : first + len(batch[0])])
         first += len(batch[0])
-    raise RecipeError(
+    raise DivergenceError(
         f"the training diverged: after step {step:,} of {len(rates.by_step):,}, at a "
         f"learning rate of {rates.by_step[step - 1]:.3g}, the loss of the validation part is "
         "not a number",

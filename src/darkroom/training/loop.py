@@ -34,6 +34,7 @@ from darkroom.training.course import stage_epochs
 from darkroom.training.curriculum import kept_ranks
 from darkroom.training.devices import distribute
 from darkroom.training.fit import fit_stage
+from darkroom.training.guards import DivergenceError
 from darkroom.training.memory import memory_errors, refuse_out_of_memory, trial_step
 from darkroom.training.record import History, Outcome, Paces, RunRecord
 from darkroom.training.run import BEST_WEIGHTS
@@ -129,9 +130,10 @@ def _stages(
         for number in range(position.stage, len(epochs)):
             with contextlib.ExitStack() as stack:
                 stack.enter_context(distribute(run.record.device.devices))
-                stage = make_stage(run.dataset, run.record, run.network, number, ranks=ranks)
                 asked = stack.enter_context(asked_to_stop())
-                stack.enter_context(_fitting_memory(run, stage, number, ranks))
+                stack.enter_context(_fitting_memory(run, number, ranks))
+                with asked.at_once():
+                    stage = make_stage(run.dataset, run.record, run.network, number, ranks=ranks)
                 watch = Watch(stage, recipe, position, best, asked=asked, show=show)
                 if last is not None and number == last.position.stage:
                     watch.go_on(restore_state(stage.model, last.tensors))
@@ -149,19 +151,19 @@ def _stages(
 
 
 @contextlib.contextmanager
-def _fitting_memory(run: Growing, stage: Stage, number: int, ranks: Ranks | None) -> Iterator[None]:
+def _fitting_memory(run: Growing, number: int, ranks: Ranks | None) -> Iterator[None]:
     """Turn too little memory into the batch size that fits."""
     try:
         yield
     except memory_errors() as error:
 
-        def anew() -> keras.Model:
+        def anew() -> Stage:
             network = build_network(run.record)
-            return make_stage(run.dataset, run.record, network, number, ranks=ranks).model
+            return make_stage(run.dataset, run.record, network, number, ranks=ranks)
 
         refuse_out_of_memory(
             error,
-            trial_step(anew, stage.batches[0]),
+            trial_step(anew),
             run.record.recipe.batch_size or 1,
             devices=run.record.device.devices,
         )
@@ -172,13 +174,14 @@ def _closing(run: Growing) -> Iterator[None]:
     """Close a run whose loss is no number any more; leave one that can go on as it is."""
     try:
         yield
-    except RecipeError as diverged:  # the loss is no number any more: nothing good comes after it
+    except DivergenceError as diverged:
+        problem = diverged.problem
         with contextlib.suppress(ArtifactError):  # the disk that failed may fail again
             if close_as_it_stands(run.path, run.record, "failed"):
-                kept = f"{diverged.problem}; what came before is kept in {run.path}"
-                raise RecipeError(kept, hint=diverged.hint) from diverged
-            shutil.rmtree(run.path, ignore_errors=True)
-        raise
+                problem += f"; what came before is kept in {run.path}"
+            else:
+                shutil.rmtree(run.path, ignore_errors=True)
+        raise RecipeError(problem, hint=diverged.hint) from diverged
     except BaseException:
         if not has_checkpoint(run.path):
             shutil.rmtree(run.path, ignore_errors=True)  # there is nothing in it to keep

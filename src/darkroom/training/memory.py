@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, NoReturn
 import numpy as np
 
 from darkroom.errors import RecipeError
+from darkroom.training.devices import undistributed
 from darkroom.wording import counted
 
 if TYPE_CHECKING:
-    from darkroom.backend import keras
-    from darkroom.training.batches import Batch
+    from darkroom.training.stages import Stage
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -97,16 +97,22 @@ def fitting_batch_size(
     return None
 
 
-def trial_step(make_model: Callable[[], keras.Model], batch: Batch) -> Callable[[int], None]:
-    """Give a step to try batch sizes with, on a model of its own.
+def trial_step(make_stage: Callable[[], Stage]) -> Callable[[int], None]:
+    """Give a step to try batch sizes with, on a stage of its own.
+
+    It is judged too: validation has batches of its own size, and no smaller one for the steps
+    would help it.
 
     Args:
-        make_model: Builds and compiles one.
-        batch: What it is trained on; its first image stands for all.
+        make_stage: Makes one that can be fitted; its first image stands for all.
     """
 
     def try_step(size: int) -> None:
-        step = make_model().train_on_batch(*(np.repeat(each[:1], size, axis=0) for each in batch))
-        np.asarray(step)  # JAX tells what went wrong when the numbers are read
+        stage = make_stage()
+        batch = (np.repeat(each[:1], size, axis=0) for each in stage.batches[0])
+        # JAX tells what went wrong when the numbers are read.
+        np.asarray(stage.model.train_on_batch(*batch))
+        with undistributed():
+            np.asarray(stage.model.test_on_batch(*stage.valid[0]))
 
     return try_step

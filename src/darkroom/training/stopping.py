@@ -23,6 +23,29 @@ class Asked:
 
     def __init__(self) -> None:
         self.signal: int | None = None
+        self._is_at_once = False
+
+    @contextlib.contextmanager
+    def at_once(self) -> Iterator[None]:
+        """End the block where it stands, also after a first Ctrl-C; there is no step to finish."""
+        self._is_at_once = True
+        try:
+            yield
+        finally:
+            self._is_at_once = False
+
+    def note(self, number: int) -> None:
+        """Take note of a signal.
+
+        Raises:
+            BaseException: It is the second Ctrl-C, or nothing is to be finished.
+        """
+        is_second = self.signal == signal.SIGINT == number
+        self.signal = number
+        if is_second or self._is_at_once:
+            raise self.error()
+        if number == signal.SIGINT:
+            os.write(2, b"\n  stopping after this step; once more stops at once\n")
 
     def error(self) -> BaseException:
         """Give what ends the process as the signal would have."""
@@ -42,16 +65,12 @@ def asked_to_stop() -> Iterator[Asked]:
         yield asked
         return
 
-    def note(number: int, _: object) -> None:
-        if asked.signal == signal.SIGINT == number:
-            raise KeyboardInterrupt
-        asked.signal = number
-        if number == signal.SIGINT:
-            os.write(2, b"\n  stopping after this step; once more stops at once\n")
-
     reader, writer = socket.socketpair()
     writer.setblocking(False)  # noqa: FBT003 - as the socket module has it
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {
+        number: signal.signal(number, lambda number, _: asked.note(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
     wakeup = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
     watcher = threading.Thread(target=_end_in_time, args=(reader,), daemon=True)
     watcher.start()
