@@ -14,7 +14,9 @@ from click.testing import CliRunner
 import darkroom
 from darkroom.cli.find_lr import find_lr as command
 from darkroom.errors import RecipeError
+from darkroom.training import find_rate
 from darkroom.training.find_rate import find_learning_rate, run_digest, weights_digest
+from darkroom.training.loop import build_network
 from darkroom.training.rate_search import RateSearch
 from darkroom.training.recipe import Curriculum, Optimizer, Recipe
 
@@ -111,6 +113,14 @@ def test_control_a_run_that_is_changed_meanwhile_is_seen(run, tmp_path):
     search = find_learning_rate(careless, steps=20, repeats=2)
     assert not search.proof.is_untouched
     assert search.proof.weights[0] == search.proof.weights[1]
+
+
+def test_control_a_search_that_trains_what_it_should_copy_is_seen(run, monkeypatch):
+    network = build_network(run.record)
+    monkeypatch.setattr(find_rate, "build_network", lambda _: network)
+    search = find_learning_rate(run, steps=20, repeats=2)
+    assert not search.proof.is_untouched
+    assert search.proof.files[0] == search.proof.files[1]
 
 
 def test_control_a_weight_that_moves_changes_the_digest(run):

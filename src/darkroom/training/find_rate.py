@@ -83,14 +83,11 @@ def find_learning_rate(
     optimizer = record.recipe.optimizer.name or "sgd"
     usual = usual_peak_lr(optimizer)
     rates = np.geomspace(*(bounds or (_DOWN * usual, _UP * usual)), steps).tolist()
-    origin = build_network(record)
-    if run is not None:
-        assign_weights(origin, run.weights())
-    before = weights_digest(origin), run_digest(run) if run else ""
+    files = run_digest(run) if run else ""
     seeded = [_reseeded(record, number) for number in range(repeats)]
-    climbs = tuple(_climbs(dataset, seeded, run, rates))
-    after = weights_digest(origin), run_digest(run) if run else ""
-    weights, files = zip(before, after, strict=True)
+    origins = [_origin(each, run) for each in seeded]
+    weights = _digest(origins)
+    climbs = tuple(_climbs(dataset, seeded, origins, rates))
     return RateSearch(
         dataset=dataset.name,
         began_from=f"the weights of {run.name}" if run else "fresh weights",
@@ -100,13 +97,21 @@ def find_learning_rate(
         climbs=climbs,
         valley=_suggested([climb.found.valley for climb in climbs]),
         steepest=_suggested([climb.found.steepest for climb in climbs]),
-        proof=Proof(weights=weights, files=files if run else None),
+        proof=Proof(
+            weights=(weights, _digest(origins)), files=(files, run_digest(run)) if run else None
+        ),
     )
 
 
 def weights_digest(model: keras.Model) -> str:
     """Name the weights of a model, also those that are not trained, by one sha256."""
     return hashlib.sha256(dump_weights(model)).hexdigest()
+
+
+def _digest(models: Sequence[keras.Model]) -> str:
+    """Name the weights of several models by one sha256; where all have the same, by theirs."""
+    each = [weights_digest(model) for model in models]
+    return each[0] if len(set(each)) == 1 else hashlib.sha256(" ".join(each).encode()).hexdigest()
 
 
 def run_digest(run: Run) -> str:
@@ -177,6 +182,14 @@ def _reseeded(record: RunRecord, number: int) -> RunRecord:
     return msgspec.structs.replace(record, recipe=msgspec.structs.replace(record.recipe, seed=seed))
 
 
+def _origin(record: RunRecord, run: Run | None) -> keras.Model:
+    """Build the network that a climb begins with a copy of."""
+    network = build_network(record)
+    if run is not None:
+        assign_weights(network, run.weights())
+    return network
+
+
 def _compiled(dataset: Dataset, record: RunRecord, rates: Float[np.ndarray, "steps"]) -> Stage:
     """Make the stage that every repeat trains: compiled once, because that may take the longest."""
     stage = make_stage(dataset, record, build_network(record), 0)
@@ -189,7 +202,10 @@ def _compiled(dataset: Dataset, record: RunRecord, rates: Float[np.ndarray, "ste
 
 
 def _climbs(
-    dataset: Dataset, records: Sequence[RunRecord], run: Run | None, rates: list[float]
+    dataset: Dataset,
+    records: Sequence[RunRecord],
+    origins: Sequence[keras.Model],
+    rates: list[float],
 ) -> Iterator[Climb]:
     """Train from the beginning again and again, each time while the rate climbs."""
     stage = _compiled(dataset, records[0], np.array(rates))
@@ -197,15 +213,12 @@ def _climbs(
     unused = [variable.numpy() for variable in state]
     bar = track(range(len(records) * len(rates)), "searching", len(records) * len(rates))
     with contextlib.closing(cast("Generator[int, None, None]", bar)):
-        for record in records:
-            fresh = build_network(record)
-            if run is not None:
-                assign_weights(fresh, run.weights())
-            for variable, value in zip(stage.network.variables, fresh.variables, strict=True):
+        for record, origin in zip(records, origins, strict=True):
+            for variable, value in zip(stage.network.variables, origin.variables, strict=True):
                 variable.assign(value)
             for variable, value in zip(state, unused, strict=True):
                 variable.assign(value)
-            losses = _losses(stage, make_stage(dataset, record, fresh, 0), len(rates), bar)
+            losses = _losses(stage, make_stage(dataset, record, origin, 0), len(rates), bar)
             yield Climb(
                 seed=record.recipe.seed,
                 losses=losses,

@@ -28,7 +28,7 @@ class Climb(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Proof(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the search began from, and what was there when it was over; sha256 in hex."""
 
-    weights: tuple[str, str]  # of all weights of the network, before and after
+    weights: tuple[str, str]  # of what the climbs copied, before and after
     files: tuple[str, str] | None = None  # of all files of the run; None: it began from no run
 
     @property
