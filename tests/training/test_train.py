@@ -26,6 +26,7 @@ from darkroom.errors import ArtifactError, DataError, RecipeError
 from darkroom.storage import read_manifest
 from darkroom.training import stages, watch
 from darkroom.training.recipe import Optimizer
+from darkroom.training.rewind import Rewind
 from darkroom.training.run import BEST_WEIGHTS
 from tests.data.packing import write_table
 from tests.making import draw_folder
@@ -313,8 +314,8 @@ class Diverge(keras.callbacks.Callback):
 def test_a_training_that_diverges_at_once_says_so_and_leaves_no_run(few, workspace):
     with pytest.raises(RecipeError) as diverged:
         darkroom.train(few, QUICK, callbacks=[Diverge(after=0)])
-    assert "steps 1..2 of 4" in diverged.value.problem
-    assert "peak_lr" in diverged.value.hint
+    assert "the loss of the first step is not a number" in diverged.value.problem
+    assert "precision=float32" in diverged.value.hint
     assert darkroom.list_runs(workspace) == []
 
 
@@ -325,6 +326,22 @@ def test_a_training_that_diverges_later_keeps_the_best_weights_before_it(few, wo
     assert str(line.path) in diverged.value.problem
     assert (line.outcome, line.epochs) == ("failed", 1)
     assert all(np.isfinite(one).all() for one in darkroom.open_run(line.path).weights().values())
+
+
+@pytest.mark.parametrize("per_call", [1, 8])
+def test_a_training_that_diverges_names_its_step_however_many_run_per_call(
+    few, monkeypatch, per_call
+):
+    monkeypatch.setattr(stages, "steps_per_call", lambda _: per_call)
+    too_fast = Optimizer(name="sgd", schedule="constant", peak_lr=1e3, momentum=0.99)
+    with pytest.raises(RecipeError) as diverged:
+        darkroom.train(few, recipe(batch_size=4, optimizer=too_fast))
+    assert "the loss of step 4 of 16 is not a number" in diverged.value.problem
+    assert " and 1 more" not in diverged.value.problem  # the four images of that step alone
+    if per_call > 1:  # the control
+        monkeypatch.setattr(Rewind, "first_broken", lambda _, steps: steps)
+        with pytest.raises(RecipeError, match=r"the loss of steps 1\.\.8 of 16 is"):
+            darkroom.train(few, recipe(batch_size=4, optimizer=too_fast))
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])

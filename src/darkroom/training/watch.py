@@ -30,6 +30,7 @@ from darkroom.training.guards import (
 )
 from darkroom.training.optimizers import average_weights
 from darkroom.training.record import Epoch, Pace
+from darkroom.training.rewind import Rewind
 from darkroom.training.run import weights_dumper
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
         self._recipe, self._asked, self._show = recipe, asked, show
         self._valid = as_input(stage.valid)
         self._dump = weights_dumper(stage.network, stage.model)
+        self._rewind = Rewind(stage.model, stage.batches)
         self.is_unjudged = False  # the last epoch is trained, and was stopped while it was judged
         self.trouble: Finding | None = None  # with the training, after the last epoch
         self._half_done: Tensors = {}
@@ -115,6 +117,10 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
             restore_metrics(self.model, self._half_done)
             self._half_done = {}
 
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
+        """Remember where the training stands, should the steps of this call break it."""
+        self._rewind.remember(self.position.step)
+
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Take note of the step, and refuse a loss that is no number any more."""
         self._trained = time.perf_counter()
@@ -123,8 +129,8 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
         step = self._epoch * steps + done
         if not math.isfinite(float(told["loss"])):
             stage = self.stage
-            taken = range(self.position.step, step)
-            refuse_nonfinite(taken, stage.batches, stage.names, stage.rates)
+            broken = self._rewind.first_broken(range(self.position.step, step))
+            refuse_nonfinite(broken, stage.batches, stage.names, stage.rates)
         self.position = msgspec.structs.replace(self.position, step=step)
         self._show.step(len(self.position.epochs), done / steps, told)
 
