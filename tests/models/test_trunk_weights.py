@@ -40,8 +40,8 @@ def keras_home(tmp_path, monkeypatch):
 def published(monkeypatch):
     """Publishes the bytes as VGG16's weights under an address and checksum of the test's own."""
 
-    def publish(address: str, checksum: str = MD5) -> None:
-        one = {1.0: Published(address=address, checksum=checksum)}
+    def publish(address: str, checksum: str = MD5, numbers: int | None = None) -> None:
+        one = {1.0: Published(address=address, checksum=checksum, numbers=numbers)}
         vgg16 = msgspec.structs.replace(TRUNKS["vgg16"], published=one)
         monkeypatch.setitem(TRUNKS, "vgg16", vgg16)
 
@@ -59,7 +59,7 @@ def test_none_can_be_typed_as_the_hints_say():
     assert with_overrides(Recipe(balance="weights"), ["balance=none"]).balance == "none"
 
 
-@pytest.mark.parametrize("checksum", [MD5, SHA256, ""])
+@pytest.mark.parametrize("checksum", [MD5, SHA256])
 def test_weights_are_fetched_to_where_keras_keeps_them(published, keras_home, checksum):
     with FileServer(BYTES).running("vgg16_notop.h5") as server:
         published(server.url, checksum)
@@ -83,8 +83,32 @@ def test_a_torn_file_does_not_count_as_kept(published, keras_home):
     keras_home.mkdir(parents=True)
     (keras_home / "vgg16_notop.h5").write_bytes(BYTES[:-1])
     assert kept_weights("vgg16") is None
-    published("http://nowhere.invalid/vgg16_notop.h5", checksum="")  # the control
+    (keras_home / "vgg16_notop.h5").write_bytes(BYTES)  # the control
     assert kept_weights("vgg16") is not None
+
+
+@pytest.fixture
+def hdf5(tmp_path) -> bytes:
+    """Give a file with 500 numbers."""
+    with h5py.File(tmp_path / "made.h5", "w") as file:
+        file.create_dataset("layer/vars/0", data=np.arange(500, dtype=np.float32))
+    return (tmp_path / "made.h5").read_bytes()
+
+
+@pytest.mark.parametrize("numbers", [None, 500])
+def test_where_keras_has_no_checksum_the_numbers_in_a_file_count(
+    published, keras_home, hdf5, numbers
+):
+    published("http://nowhere.invalid/vgg16_notop.h5", checksum="", numbers=numbers)
+    keras_home.mkdir(parents=True)
+    kept = keras_home / "vgg16_notop.h5"
+    for torn in (hdf5[:-1], hdf5[:2000], b"please sign in", b""):
+        kept.write_bytes(torn)
+        assert kept_weights("vgg16") is None
+    kept.write_bytes(hdf5)
+    assert kept_weights("vgg16") == kept
+    published("http://nowhere.invalid/vgg16_notop.h5", checksum="", numbers=501)
+    assert kept_weights("vgg16") is None
 
 
 def test_a_fetch_that_broke_off_is_resumed(published):
@@ -108,12 +132,14 @@ def _breaking_second(server):
     return answer
 
 
-def test_something_else_than_the_weights_is_refused_and_not_kept(published, keras_home):
+@pytest.mark.parametrize("checksum", [MD5, ""])
+def test_something_else_than_the_weights_is_refused_and_not_kept(published, keras_home, checksum):
     with FileServer(b"please sign in to this network").running("vgg16_notop.h5") as server:
-        published(server.url)
+        published(server.url, checksum)
         with pytest.raises(ServiceError) as refused:
             find_weights("vgg16", "imagenet")
-    assert MD5 in refused.value.problem
+    assert "torn or something else" in refused.value.problem
+    assert (MD5 in refused.value.problem) is bool(checksum)
     assert not list(keras_home.glob("*.h5"))
 
 

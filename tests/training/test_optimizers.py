@@ -78,6 +78,10 @@ def test_the_moves_are_those_of_keras():
             Optimizer(name="sgd", momentum=0.9, weight_decay=0.1),
             keras.optimizers.SGD(0.01, momentum=0.9, nesterov=True, weight_decay=0.1),
         ),
+        (
+            Optimizer(name="sgd", nesterov=False, weight_decay=0.0),
+            keras.optimizers.SGD(0.01, momentum=0.9),
+        ),
         (Optimizer(name="adamw"), keras.optimizers.AdamW(0.01, weight_decay=0.01)),
         (Optimizer(name="adadelta"), keras.optimizers.Adadelta(0.01)),
     ):

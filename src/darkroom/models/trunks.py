@@ -24,6 +24,7 @@ class Published(msgspec.Struct, frozen=True, kw_only=True):
 
     address: str
     checksum: str = ""  # MD5 or SHA-256 in hex, as Keras checks it; empty where Keras has none
+    numbers: int | None = None  # in the file; where known for every width, they tell it
 
     @property
     def file(self) -> str:
@@ -42,7 +43,6 @@ class Trunk(msgspec.Struct, frozen=True, kw_only=True):
     features: int  # numbers per image, at width 1
     features_at: Callable[[float], int] | None = None  # the same at another width; None: only 1
     parameters: int  # with a head for 10 classes
-    numbers_at: dict[float, int] = {}  # weights of the trunk alone at each of several widths
     version: int = 1  # raised whenever the same weights would give other features
     options: dict[str, object] = {}  # for keras.applications
     published: dict[float, Published]  # by width
@@ -61,7 +61,7 @@ def _eights(count: float) -> int:
 
 
 def _mobilenet_v3(
-    name: str, features: int, parameters: int, numbers_at: dict[float, int], says: str
+    name: str, features: int, parameters: int, numbers: dict[float, int], says: str
 ) -> Trunk:
     size = name.rpartition("_")[2]
     checksums = {
@@ -79,13 +79,14 @@ def _mobilenet_v3(
         features=features,
         features_at=lambda width: _eights(6 * _eights(features / 6 * width)),
         parameters=parameters,
-        numbers_at=numbers_at,
         options={"include_preprocessing": False},
         published={
             width: Published(
-                address=f"{folder}_{width}_float_no_top_v2.h5", checksum=checksums[size, width]
+                address=f"{folder}_{width}_float_no_top_v2.h5",
+                checksum=checksums[size, width],
+                numbers=count,
             )
-            for width in (0.75, 1.0)
+            for width, count in numbers.items()
         },
         source="Howard et al. 2019, arXiv:1905.02244",
         says=says,
@@ -142,10 +143,16 @@ _ALL = (
         features=1024,
         features_at=lambda width: int(1024 * width),
         parameters=3_239_114,
-        numbers_at={0.25: 218_544, 0.5: 829_536, 0.75: 1_832_976, 1.0: 3_228_864},
         published={
-            width: Published(address=f"{_TENSORFLOW}/mobilenet/mobilenet_{text}_224_tf_no_top.h5")
-            for width, text in ((0.25, "2_5"), (0.5, "5_0"), (0.75, "7_5"), (1.0, "1_0"))
+            width: Published(
+                address=f"{_TENSORFLOW}/mobilenet/mobilenet_{text}_224_tf_no_top.h5", numbers=count
+            )
+            for width, text, count in (
+                (0.25, "2_5", 218_544),
+                (0.5, "5_0", 829_536),
+                (0.75, "7_5", 1_832_976),
+                (1.0, "1_0", 3_228_864),
+            )
         },
         source="Howard et al. 2017, arXiv:1704.04861",
         says="the first MobileNet: plain, quick, in four widths",
@@ -158,20 +165,20 @@ _ALL = (
         features=1280,
         features_at=lambda width: _eights(1280 * max(width, 1.0)),
         parameters=2_270_794,
-        numbers_at={
-            0.35: 410_208,
-            0.5: 706_224,
-            0.75: 1_382_064,
-            1.0: 2_257_984,
-            1.3: 3_766_048,
-            1.4: 4_363_712,
-        },
         published={
             width: Published(
                 address=f"{_TENSORFLOW}/mobilenet_v2/mobilenet_v2_weights_tf_dim_ordering_tf_kernels_"
-                f"{width}_224_no_top.h5"
+                f"{width}_224_no_top.h5",
+                numbers=count,
             )
-            for width in (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
+            for width, count in (
+                (0.35, 410_208),
+                (0.5, 706_224),
+                (0.75, 1_382_064),
+                (1.0, 2_257_984),
+                (1.3, 3_766_048),
+                (1.4, 4_363_712),
+            )
         },
         source="Sandler et al. 2018, arXiv:1801.04381",
         says="the default for photographs: small, quick and hard to beat on two cores",

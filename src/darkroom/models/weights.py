@@ -130,8 +130,8 @@ def fetch_weights(name: str, published: Published) -> Path:
     if not _is_whole(fetched, published):
         fetched.unlink(missing_ok=True)
         raise ServiceError(
-            f"{problem}: what {published.address} sent has another checksum than "
-            f"{published.checksum}",
+            f"{problem}: what {published.address} sent is torn or something else"
+            + (f", by its checksum: Keras has {published.checksum}" if published.checksum else ""),
             hint=hint,
         )
     return fetched.replace(_keras_folder() / published.file)
@@ -171,8 +171,9 @@ def _given(trunk: Trunk, path: Path, width: float) -> FoundWeights:
 
 def _held_width(trunk: Trunk, path: Path) -> float | None:
     """Tell the width of a network by how many numbers its file holds."""
-    held = read_held(path) if trunk.numbers_at else None
-    for width, numbers in trunk.numbers_at.items():
+    known = {width: one.numbers for width, one in trunk.published.items() if one.numbers}
+    held = read_held(path) if known else None
+    for width, numbers in known.items():
         top = 1_000 * (trunk.count_features(width) + 1)
         if held is not None and held.numbers in (numbers, numbers + top):
             return width
@@ -204,9 +205,13 @@ def _keras_folder() -> Path:
 
 
 def _is_whole(path: Path, published: Published) -> bool:
-    """Hold a file against Keras' checksum, where it has one."""
+    """Hold a file against Keras' checksum; where it has none, against the numbers it should hold.
+
+    A torn HDF5 cannot be opened, and what is no HDF5 holds none.
+    """
     if not published.checksum:
-        return True
+        held = read_held(path)
+        return held is not None and held.numbers >= (published.numbers or 1)
     algorithm = "md5" if len(published.checksum) == 32 else "sha256"
     with path.open("rb") as file:
         return hashlib.file_digest(file, algorithm).hexdigest() == published.checksum

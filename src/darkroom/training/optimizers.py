@@ -75,7 +75,7 @@ def make_optimizer(
     """
     name = settings.name or USUAL_OPTIMIZER
     decay = settings.weight_decay
-    own = {"momentum": settings.momentum, "nesterov": True} if name == "sgd" else {}
+    sgd = {"momentum": settings.momentum, "nesterov": settings.nesterov}
     optimizer = _steered(
         _KINDS[name],
         rate_of=rate_of or _whole,
@@ -86,7 +86,7 @@ def make_optimizer(
         use_ema=settings.ema is not None,
         ema_momentum=settings.ema or 0.0,
         name=name,
-        **own,
+        **(sgd if name == "sgd" else {}),
     )
     optimizer.build(model.trainable_variables)
     return optimizer

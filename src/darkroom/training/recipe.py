@@ -48,7 +48,8 @@ class Optimizer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     drop_factor: float = 0.1  # step only: to this share of what it was
     cycles: int = 3  # sgdr only: how many cosine descents
     cycle_growth: float = 2.0  # sgdr only: each cycle's length over the one before, at least 1
-    momentum: float = 0.9  # sgd only; Nesterov
+    momentum: float = 0.9  # sgd only
+    nesterov: bool = True  # sgd only: the gradient is taken where the momentum leads to
     weight_decay: float | None = None  # of kernels only, decoupled from the gradient; None: usual
     clip_norm: float | None = None  # gradients are scaled down to this length; None: never
     ema: float | None = None  # the weights' moving average is judged and kept; 0.99 for example
