@@ -55,6 +55,7 @@ class Job(msgspec.Struct, kw_only=True):
     stop_at_step: int = 0  # by SIGTERM
     stop_in_validation: int = 0  # by SIGTERM
     forget: Literal["", "optimizer", "augmentation"] = ""
+    passes_over: bool = False  # leaves out saves as a training does; else each epoch is saved
     weights: str = ""  # of a small trunk: its head is trained first, then all of it
 
 
@@ -150,7 +151,8 @@ def train_job(job: Job, writer: int) -> None:
             timer.daemon = True
             timer.start()
 
-    watch._SHARE = math.inf  # every epoch is saved, however short it is
+    if not job.passes_over:
+        watch._SHARE = math.inf  # every epoch is saved, however short it is
     final: dict[str, str] = {}
     spy_on_saves(loop, job.kill_in_save)
     spy_on_closing(loop, job.kill_in_closing, final)
