@@ -47,8 +47,8 @@ bench: $(READY)  ## Every figure we claim, measured here; results in benchmarks/
 docs: $(READY)  ## Build the documentation
 	$(BIN)/sphinx-build -W -b html docs docs/_build/html
 
-notebooks: $(READY)  ## Write and execute the notebooks from their sources
-	$(BIN)/python -m pytest -m slow tests/journeys/test_notebooks.py
+notebooks: $(READY)  ## Execute the notebooks, and write them with their outputs to docs/_build
+	DARKROOM_NOTEBOOKS=$(CURDIR)/docs/_build/notebooks $(BIN)/python -m pytest -m slow tests/journeys/test_notebooks.py
 
 lock: $(READY)  ## Resolve the requirements again, with hashes
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \

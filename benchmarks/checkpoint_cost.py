@@ -1,10 +1,9 @@
 """images/s of a training that is saved on the way beside the same one that is not.
 
 One measurement is a training of some epochs, from the end of its first epoch to the end of its
-last: compilation is left out, every save between is in. The epochs are short, a few hundred
-milliseconds, which is the hard case: in `every epoch` each of them is saved, in `as it is` those
-that may be by the share of the time that saving may take. With CIFAR-10 where it lies, else with
-the built-in digits.
+last: compilation is left out, every save between is in. In `every epoch` each of them is saved; in
+`epochs of tenths of a second`, where that would cost more, those that may be by the share of the
+time that saving may take. With CIFAR-10 where it lies, else with the built-in digits.
 """
 
 from __future__ import annotations
@@ -67,12 +66,20 @@ def speed(dataset: darkroom.Dataset) -> float:
 
 
 def compare(dataset: darkroom.Dataset, share: float) -> dict[str, object]:
-    """Measure with saves that may take a share of the time, and without any."""
-    saves = Saves()
+    """Measure with saves that may take a share of the time, and without any.
+
+    `cost` is what the saves took of all the time, by their own clock; the ratio of the two speeds
+    says the same with more noise.
+    """
+    saves, took = Saves(), []
 
     def saved() -> float:
+        before = len(saves.ms)
         with saves.counted(share):
-            return speed(dataset)
+            speed_of_it = speed(dataset)
+        seconds = (EPOCHS - 1) * dataset.counts["train"] / speed_of_it
+        took.append(sum(saves.ms[before:-1]) / 1000 / seconds)  # the last is after the clock
+        return speed_of_it
 
     def unsaved() -> float:
         with mock.patch.object(watch.Keeper, "keep", return_value=None):
@@ -80,8 +87,9 @@ def compare(dataset: darkroom.Dataset, share: float) -> dict[str, object]:
 
     saved()
     saves.ms.clear()
+    took.clear()
     rows = paired(saved, unsaved, PAIRS)
-    return {"saves": len(saves.ms), "save_ms": spread(saves.ms), **rows}
+    return {"saves": len(saves.ms), "save_ms": spread(saves.ms), "cost": spread(took), **rows}
 
 
 def main() -> None:
@@ -90,15 +98,21 @@ def main() -> None:
         archive = test_data() / "cifar10-jpeg.zip"
         if archive.exists():
             cifar = darkroom.open_dataset(archive, workspace=workspace)
-            dataset = darkroom.split_dataset(cifar, valid=0.1, sample=0.04)
+            short, usual = (
+                darkroom.split_dataset(cifar, valid=0.1, sample=sample) for sample in (0.04, 0.12)
+            )
         else:
             digits = darkroom.open_dataset("builtin:digits", workspace=workspace)
-            dataset = darkroom.split_dataset(digits)
-        figures: dict[str, object] = {
-            "as it is": compare(dataset, watch._SHARE),
-            "every epoch": compare(dataset, math.inf),
+            short = usual = darkroom.split_dataset(digits)
+        figures: dict[str, dict[str, object]] = {
+            "epochs of tenths of a second": compare(short, watch._SHARE),
+            "every epoch": compare(usual, math.inf),
         }
-    goals = {"saving costs at most 2 %": figures["as it is"]["ratio"]["high"] >= 0.98}
+    goals = {
+        f"{name}: saving costs at most 2 %": row["cost"]["median"] <= 0.02
+        and row["ratio"]["high"] >= 0.98
+        for name, row in figures.items()
+    }
     report("checkpoint_cost", figures, goals)
 
 

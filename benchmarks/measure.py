@@ -15,6 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
+from darkroom.processor import has_instructions
+
+INSTRUCTIONS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")  # they decide the precision
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("darkroom-vision", "keras", "tensorflow-cpu", "tensorflow", "numpy", "polars",
             "onnxruntime", "click", "pillow", "simplejpeg", "scikit-learn")  # fmt: skip
@@ -39,6 +42,7 @@ def machine() -> dict[str, object]:
             continue
     return {
         "processor": model or platform.processor(),
+        "instructions": [name for name in INSTRUCTIONS if has_instructions(name)],
         "cores": os.cpu_count(),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "system": f"{platform.system()} {platform.machine()}",

@@ -7,6 +7,7 @@ import msgspec
 from darkroom.bundles.card import escaped, write_card
 from darkroom.decision import Decision
 from darkroom.findings import Finding
+from darkroom.models.weights import Pretrained
 from darkroom.problem import ErrorCost, Problem, Questions
 
 
@@ -43,6 +44,16 @@ def test_wishes_that_decide_nothing_are_shown(bundle, run):
         assert words in card
     record = msgspec.structs.replace(bundle.record, problem=Problem())
     assert "ms for one image" not in write_card(record, run.record, "shapes", {"train": 1})
+
+
+def test_the_card_says_what_the_trunk_has_seen_before_and_that_its_biases_come_along(bundle, run):
+    pretrained = Pretrained(
+        trunk="mobilenet_v2", sha256="0" * 64, source="x", dataset="ImageNet", images=9, classes=3
+    )
+    told = msgspec.structs.replace(run.record, pretrained=pretrained)
+    card = write_card(bundle.record, told, "shapes", {"train": 1})
+    assert "pretrained on ImageNet, 9 photographs of 3 classes; the biases of that set come" in card
+    assert "biases" not in write_card(bundle.record, run.record, "shapes", {"train": 1})
 
 
 def test_the_card_says_how_probabilities_become_an_answer(bundle, run):

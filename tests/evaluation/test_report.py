@@ -25,6 +25,7 @@ from darkroom.evaluation.report.confusions import find_confusions, shown_cells
 from darkroom.evaluation.report.figures import as_drawn, make_figures
 from darkroom.evaluation.report.page import Page, render
 from darkroom.findings import Finding
+from darkroom.models.weights import Pretrained
 from darkroom.problem import Problem
 from tests.evaluation.judged import count, make_judged, make_record, make_run
 from tests.making import draw_folder, draw_image, real_data
@@ -59,8 +60,9 @@ def made(dataset, path: Path, *, part: str = "test", **how) -> str:
     problem = how.pop("problem", Problem())
     decision = how.pop("decision", Decision(task=dataset.task, temperature=1.4))
     change = how.pop("change", lambda judged: judged)
-    judged = change(make_judged(dataset, part=part, decision=decision, **how))
     run = make_run(dataset)
+    run.record = msgspec.structs.replace(run.record, pretrained=how.pop("pretrained", None))
+    judged = change(make_judged(dataset, part=part, decision=decision, **how))
     record = make_record(run, judged, part=part, problem=problem, decision=decision)
     with work_beside(run.workspace.cache) as beside:
         write_report(path, f"{run.name}-{part}-1", run, record, judged, beside)
@@ -308,6 +310,21 @@ def test_notes_stand_where_they_belong(dataset, tmp_path):
     assert page.index('id="verdict"') < top < page.index('id="confusions"')
     assert page.index("too few images for thresholds") > sureness
     assert page.index("camera: nothing is said of it") > page.index('id="slices"')
+
+
+def test_how_it_learned_is_shown_by_its_losses_accuracies_and_rates(page):
+    section = page[page.index('id="learning"') : page.index('id="origin"')]
+    figures = re.findall(r"<figcaption><b>([^<]+)</b>[^<]*</figcaption><img src=.data:", section)
+    assert figures == ["Loss", "Accuracy", "Learning rate"]
+    assert "pretrained" not in words_of(section)
+
+
+def test_what_a_trunk_has_seen_before_is_told_with_its_biases(dataset, tmp_path):
+    pretrained = Pretrained(
+        trunk="mobilenet_v2", sha256="0" * 64, source="x", dataset="ImageNet", images=9, classes=3
+    )
+    told = words_of(made(dataset, tmp_path / "report.html", pretrained=pretrained))
+    assert "pretrained on ImageNet, 9 photographs of 3 classes; the biases of that set come" in told
 
 
 def test_an_evaluation_with_metrics_alone_makes_a_page(dataset, tmp_path):

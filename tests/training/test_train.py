@@ -125,6 +125,13 @@ def test_patience_stops_a_run_that_gets_no_better(few):
     assert len(run.history) == run.best.number + 2
 
 
+@pytest.mark.parametrize(("rate", "troubles"), [(1e-9, ["no-learning"]), (0.01, [])])
+def test_a_run_that_learns_nothing_says_so(few, rate, troubles):
+    learning = Optimizer(name="adam", peak_lr=rate)
+    run = darkroom.train(few, recipe(epochs=12, width=0.5, optimizer=learning))
+    assert [trouble.name for trouble in run.record.troubles] == troubles
+
+
 def test_ctrl_c_before_there_is_anything_to_save_leaves_no_run(few, workspace):
     class Now(keras.callbacks.Callback):
         def on_train_begin(self, logs=None):
