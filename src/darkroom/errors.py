@@ -53,6 +53,20 @@ class ServiceError(DarkroomError):
     """A machine, server or engine could not be reached or refused."""
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether Python, TensorFlow, JAX or PyTorch ran out of memory.
+
+    Args:
+        error: What was raised.
+    """
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    if kinds & {"MemoryError", "ResourceExhaustedError", "OutOfMemoryError"}:
+        return True
+    said = str(error).lower()
+    signs = ("resource_exhausted", "out of memory", "can't allocate memory")
+    return "RuntimeError" in kinds and any(sign in said for sign in signs)
+
+
 _SETS = {
     "jax": "gpu",
     "lime": "explain",

@@ -363,6 +363,19 @@ def test_a_bug_of_ours_shows_its_trace_and_exits_with_70(typed, workspace, monke
     assert "bug" in said
 
 
+def test_too_little_memory_is_an_error_of_the_house(typed, workspace, monkeypatch):
+    import darkroom
+
+    def hungry(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr(darkroom, "list_runs", hungry)
+    code, _, said = typed("runs")
+    assert code == 2
+    assert said.startswith("ServiceError: there is not enough memory")
+    assert "Traceback" not in said
+
+
 def test_a_missing_package_is_an_error_of_the_house(typed, folder, workspace, monkeypatch):
     import darkroom
 

@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 
 from darkroom.backend import keras
-from darkroom.errors import RecipeError
+from darkroom.errors import RecipeError, is_out_of_memory
 from darkroom.training.memory import (
     fitting_batch_size,
-    is_out_of_memory,
     memory_errors,
     refuse_out_of_memory,
     trial_step,

@@ -15,7 +15,14 @@ from typing import NoReturn
 
 import click
 
-from darkroom.errors import DarkroomError, GateError, missing_extra, nearest
+from darkroom.errors import (
+    DarkroomError,
+    GateError,
+    ServiceError,
+    is_out_of_memory,
+    missing_extra,
+    nearest,
+)
 from darkroom.version import __version__
 
 # command -> (module below darkroom.cli, module below darkroom with the public function, function)
@@ -42,6 +49,10 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
 }
 
 EXIT_FAILED, EXIT_USER, EXIT_BUG, EXIT_INTERRUPTED = 1, 2, 70, 130
+_TOO_LITTLE_MEMORY = ServiceError(
+    "there is not enough memory on this machine for this command",
+    hint="close other programs, or take less: smaller images, fewer of them, smaller batches",
+)
 
 
 class _Lazy(click.Group):
@@ -108,6 +119,8 @@ def main(arguments: list[str] | None = None) -> None:
     except Exception as error:  # noqa: BLE001 - the outermost boundary
         if isinstance(error, ModuleNotFoundError) and not (error.name or "").startswith("darkroom"):
             _exit_with(missing_extra(error, "this command"))
+        if is_out_of_memory(error):
+            _exit_with(_TOO_LITTLE_MEMORY)
         traceback.print_exc()
         click.echo("this is a bug of darkroom; please report it with the lines above", err=True)
         sys.exit(EXIT_BUG)

@@ -9,26 +9,12 @@ from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
-from darkroom.errors import RecipeError
+from darkroom.errors import RecipeError, is_out_of_memory
 from darkroom.training.devices import undistributed
 from darkroom.wording import counted
 
 if TYPE_CHECKING:
     from darkroom.training.stages import Stage
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether Python, TensorFlow, JAX or PyTorch ran out of memory.
-
-    Args:
-        error: What was raised.
-    """
-    kinds = {kind.__name__ for kind in type(error).__mro__}
-    if kinds & {"MemoryError", "ResourceExhaustedError", "OutOfMemoryError"}:
-        return True
-    said = str(error).lower()
-    signs = ("resource_exhausted", "out of memory", "can't allocate memory")
-    return "RuntimeError" in kinds and any(sign in said for sign in signs)
 
 
 def memory_errors() -> tuple[type[Exception], ...]:
