@@ -80,6 +80,20 @@ def test_images_of_one_group_stay_together(workspace, tmp_path):
         assert len(kept) in (0, 7)
 
 
+def test_groups_that_the_split_was_told_of_stay_together(workspace, tmp_path):
+    for label in ("ball", "box"):
+        for session in range(12):
+            draw_folder(tmp_path / "p" / label, (f"day{session}",), 4, seed=session)
+    opened = open_dataset(tmp_path / "p", workspace=workspace)
+    torn = []
+    for group_by in ("folder", None):
+        subset = training_subset(split_dataset(opened, group_by=group_by), 0.5)
+        kept = Counter(name.rpartition("/")[0] for name in names(subset, "train"))
+        torn.append(sum(0 < count < 4 for count in kept.values()))
+    assert torn[0] == 0
+    assert torn[1] > 0  # the control: images of a day are dealt one by one
+
+
 def test_a_table_of_numbers_keeps_small_and_large_ones(workspace, tmp_path):
     root = draw_folder(tmp_path / "shapes", per_class=20)
     files = sorted(root.rglob("*.png"))

@@ -123,8 +123,11 @@ def _dealt(
     labels = _strata(index) if dataset.task == "regression" else _labels(index, dataset.classes)
     cut, wanted = _missing_parts(parts, valid=valid, test=test)
     _assign(parts, cut, groups=groups, labels=labels, shares=wanted, seed=seed)
-    if group_by is not None:  # what the source itself tore apart is a finding
+    if group_by is not None:
+        # What the source itself tore apart is a finding.
         refuse_torn(dataset, index["image"], parts, named)
+        told = [named.get(image) for image in index["image"]]
+        index = index.with_columns(pl.Series("group", told, dtype=pl.String))  # for later draws
     keep = np.array([_draw(group, "sample", seed) < sample for group in groups])
     index = index.with_columns(pl.Series("part", parts.tolist(), dtype=pl.String)).filter(keep)
     _refuse_empty(dataset, index, groups=len(set(groups)), sample=sample)
