@@ -169,9 +169,9 @@ def test_images_that_are_split_already_stay_so(workspace, tmp_path):
 @pytest.mark.parametrize(
     ("setting", "tables", "command"),
     [
-        ("epochs=3", ("problem",), "train --set recipe.epochs=3"),
-        ("recipe.epochs=3", ("problem",), "train --set recipe.epochs=3"),
-        ("data.valid=0.5", ("data.source",), "train --set data.valid=0.5"),
+        ("epochs=3", ("problem",), "train SOURCE --set recipe.epochs=3"),
+        ("recipe.epochs=3", ("problem",), "train SOURCE --set recipe.epochs=3"),
+        ("data.valid=0.5", ("data.source",), "train SOURCE --set data.valid=0.5"),
         ("problem.goal=0.9", ("data", "recipe"), "evaluate --set problem.goal=0.9"),
         ("problem.floors.ball=1", ("data", "recipe"), "evaluate --set problem.floors.ball=1"),
     ],

@@ -110,6 +110,16 @@ def test_the_end_of_a_name_is_enough_to_be_understood():
     assert refused.value.hint == "did you mean `optimizer.peak_lr`?"
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("ema=0.9", "optimizer.ema"), ("shift=0.1", "augment.shift"),
+                         ("epoch=3", "epochs"), ("optimizer.shift=1", None)],
+)  # fmt: skip
+def test_a_setting_without_its_table_is_named_in_full(typed, meant):
+    with pytest.raises(RecipeError) as refused:
+        with_overrides(Recipe(), [typed])
+    assert (f"`{meant}`?" in refused.value.hint) is (meant is not None)
+
+
 @pytest.mark.parametrize("setting", ["pixels.a=1", "pixels.a.b=1", "bag.maker=a", "flash.on.at=1"])
 def test_an_override_below_a_plain_value_is_refused_by_its_name(setting):
     with pytest.raises(RecipeError, match="has no fields") as refused:

@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from darkroom.bundles.bundle import Bundle
     from darkroom.data.dataset import Dataset, DatasetRecord
     from darkroom.data.near_duplicates import NearDuplicates
+    from darkroom.decision import Task
     from darkroom.evaluation.evaluation import Evaluation
     from darkroom.evaluation.metrics import Metrics
     from darkroom.evaluation.regression import RegressionMetrics
+    from darkroom.evaluation.unknown import Unknown
     from darkroom.problem import Promise
     from darkroom.training.record import RunRecord
     from darkroom.training.run import Run
@@ -114,8 +116,13 @@ def tell_run(run: Run) -> str:
         "trained",
         f"{counted(len(run.history), 'epoch', 'epochs')} in {seconds:.0f} s, {run.record.outcome}",
         _told_speeds(run.history, run.pace),
-        f"valid {goodness(run.best)} at epoch {run.best.number}",
+        f"valid {goodness(run.best)}{_of_labels(run.record.task)} at epoch {run.best.number}",
     )
+
+
+def _of_labels(task: Task) -> str:
+    """Say what a share in training is of where an image has several labels."""
+    return " of labels" if task == "multi-label" else ""
 
 
 def _told_speeds(history: Sequence[Epoch], paces: Sequence[Pace]) -> str:
@@ -124,8 +131,8 @@ def _told_speeds(history: Sequence[Epoch], paces: Sequence[Pace]) -> str:
     for epoch, pace in zip(history, paces, strict=False):
         speeds.setdefault(epoch.stage, []).append(pace.images_per_s)
     middle = {stage: statistics.median(each) for stage, each in speeds.items()}
-    if len(middle) == 1:
-        return f"{next(iter(middle.values())):,.0f} images/s"
+    if middle.keys() == {"train"}:
+        return f"{middle['train']:,.0f} images/s"
     return ", ".join(f"{stage} {speed:,.0f} images/s" for stage, speed in middle.items())
 
 
@@ -138,7 +145,8 @@ def tell_evaluation(evaluation: Evaluation) -> list[str]:
     return [
         line(
             "evaluate",
-            f"{record.part} {_spelled_out(evaluation.measured)}",
+            f"{record.part} {'all labels right on ' if record.task == 'multi-label' else ''}"
+            f"{_spelled_out(evaluation.measured)}",
             f"most confused: {confused[0]} taken for {confused[1]}" if confused else "",
             f"look {record.looks} at this test part" if record.looks else "",
         ),
@@ -172,10 +180,27 @@ def _tell_details(evaluation: Evaluation) -> list[str]:
         best = max(known, key=lambda each: each.accuracy.value or 0.0)
         beaten = {True: "beaten", False: "not beaten", None: "not told apart"}[best.is_beaten]
         told.append(line("baseline", f"{best.name} {best.accuracy}", beaten))
+    if details.unknown is not None:
+        told += _tell_unknown(details.unknown)
     worse = details.slices.worse[:_SLICES] if details.slices else ()
     told += [line("weak", f"{w.column} {visible(w.value)}", str(w.accuracy)) for w in worse]
     notes = (*(details.fit.notes if details.fit else ()), *details.notes)
     return told + [line("note", note) for note in notes]
+
+
+def _tell_unknown(unknown: Unknown) -> list[str]:
+    """Say how many strangers that the user showed are refused, and what that costs known images."""
+    from darkroom.evaluation.outliers import DRAWN
+
+    told = []
+    for kind in unknown.kinds:
+        if kind.name in DRAWN:  # the report has those
+            continue
+        fate = (f"{kind.caught} refused", f"of known images {unknown.false_alarms}")
+        if unknown.threshold is None:
+            fate = ("all taken for known", f"known images are surer in {kind.roc_area} of pairs")
+        told.append(line("unknown", f"{kind.images:,} of {visible(kind.name)}", *fate))
+    return told
 
 
 def _tell_leaks(leaked: int, without: str | None) -> str:

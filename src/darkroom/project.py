@@ -21,7 +21,7 @@ from darkroom.settings import with_overrides
 from darkroom.training.recipe import Recipe
 from darkroom.workspace import Workspace
 
-_READ_BY = {"problem": "evaluate", "data": "train", "recipe": "train"}  # table -> command
+_READ_BY = {"problem": "evaluate", "data": "train SOURCE", "recipe": "train SOURCE"}
 _SPLITTING = ("valid", "test", "group_by", "sample", "seed", "parts")  # fields of `data`
 
 

@@ -130,7 +130,7 @@ def _holder(
             raise RecipeError(f"--set: `{whole}` has no fields", hint=f"--set {whole}=VALUE")
         names = [field.name for field in msgspec.structs.fields(owner)] if owner else [step]
         if step not in names:
-            guess = nearest(step, names)
+            guess = _deeper(kind, steps) or nearest(step, names)
             if guess.startswith("`"):
                 near = [*steps[:depth], guess.strip("`"), *steps[depth + 1 :]]
                 guess = f"`{table}{'.'.join(near)}`"
@@ -143,6 +143,17 @@ def _holder(
             holder[step] = {}  # an optional record that is not there yet
         target = holder.get(step)
     return cast(Document, holder), holds
+
+
+def _deeper(kind: type[msgspec.Struct], steps: list[str]) -> str:
+    """Give the name in full where only its last step was typed; empty where there is none."""
+    if len(steps) > 1:
+        return ""
+    for field in msgspec.structs.fields(kind):
+        inner = record_in(kind, field.name)
+        if inner is not None and steps[0] in inner.__struct_fields__:
+            return f"`{field.name}.{steps[0]}`"
+    return ""
 
 
 def _knows_none(owner: type[msgspec.Struct] | None, name: str) -> bool:

@@ -80,15 +80,33 @@ def test_the_chain_as_typed_composes_by_its_last_lines(typed, folder, workspace,
 def test_the_next_steps_can_be_typed_as_they_stand_where_a_folder_has_a_space(
     typed, tmp_path, workspace, monkeypatch
 ):
-    folder = draw_folder(tmp_path / "my photos", per_class=14)
-    _, _, said = typed("train", folder, "--set", "epochs=1", "--set", "model=mlp",
-                       "--set", "width=0.1", "--set", "image_size=12")  # fmt: skip
+    folder = draw_folder(tmp_path / "my photos", per_class=40)
+    _, _, said = typed("train", folder, "--set", "epochs=15", "--set", "batch_size=16",
+                       "--set", "image_size=16")  # fmt: skip
     for command in ("evaluate", "pack", "predict"):
         words = shlex.split(re.findall(r"^ *next +darkroom (.+)$", said, re.MULTILINE)[-1])
         assert words[0] == command
         image = folder / "ball" / "000.png"
         code, _, said = typed(*(image if word == "IMAGE" else word for word in words))
         assert code == 0
+
+
+def test_no_bundle_is_advised_of_a_network_that_does_no_better_than_always_one_answer(
+    typed, tmp_path, workspace
+):
+    folder = draw_folder(tmp_path / "photos", per_class=14)
+    typed("train", folder, "--set", "epochs=1", "--set", "model=mlp", "--set", "width=0.1",
+          "--set", "image_size=12", "--set", "optimizer.peak_lr=1e-9")  # fmt: skip
+    _, _, said = typed("evaluate")
+    assert not re.search(r"next +darkroom pack", said)
+
+
+def test_the_latest_evaluation_of_a_run_is_meant_by_its_name(
+    typed, tmp_path, monkeypatch, evaluation
+):
+    monkeypatch.setenv("DARKROOM_WORKSPACE", str(evaluation.workspace.root))
+    code, out, _ = typed("failures", evaluation.run.name, "--to", tmp_path / "wrong")
+    assert (code, out.strip()) == (0, str(tmp_path / "wrong"))
 
 
 def test_check_says_what_it_found_and_exits_with_1_on_an_error(typed, folder, workspace):
@@ -310,9 +328,9 @@ def test_a_damaged_folder_is_named_and_the_others_are_listed(
 @pytest.mark.parametrize(
     ("words", "command"),
     [
-        (["check", "builtin:digits", "--set", "data.valid=0.5"], "train"),
+        (["check", "builtin:digits", "--set", "data.valid=0.5"], "train SOURCE"),
         (["train", "builtin:digits", "--set", "problem.goal=0.9"], "evaluate"),
-        (["evaluate", "--set", "epochs=3"], "train"),
+        (["evaluate", "--set", "epochs=3"], "train SOURCE"),
     ],
 )
 def test_a_setting_that_the_command_does_not_read_is_refused(typed, workspace, words, command):

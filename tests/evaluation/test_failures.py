@@ -22,7 +22,12 @@ from tests.making import draw_folder, image_bytes
 
 def evaluated(dataset, predictions: pl.DataFrame, name: str = "drawn-1-test-1"):
     """Give what an export needs of an evaluation."""
-    return SimpleNamespace(name=name, predictions=predictions, run=SimpleNamespace(dataset=dataset))
+    return SimpleNamespace(
+        name=name,
+        predictions=predictions,
+        run=SimpleNamespace(dataset=dataset),
+        report="report.html",
+    )
 
 
 @pytest.fixture(scope="module")

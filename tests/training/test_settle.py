@@ -188,6 +188,29 @@ def test_offline_photographs_are_learned_from_scratch_and_the_first_line_says_wh
     assert chosen(photographs, model="resnet18") == ("resnet18", "")
 
 
+@pytest.mark.parametrize(
+    ("idle", "used"),
+    [
+        ("optimizer.drops=5", "optimizer.schedule=step"),
+        ("optimizer.drop_factor=0.5", "optimizer.schedule=step"),
+        ("optimizer.cycles=2", "optimizer.schedule=sgdr"),
+        ("optimizer.cycle_growth=1", "optimizer.schedule=sgdr"),
+        ("optimizer.momentum=0.5", "optimizer.name=sgd"),
+        ("optimizer.nesterov=false", "optimizer.name=sgd"),
+        ("focal_gamma=4", "loss=focal"),
+    ],
+)
+def test_a_setting_that_would_change_nothing_is_refused_with_what_it_belongs_to(
+    dataset, idle, used
+):
+    with pytest.raises(RecipeError) as refused:
+        plan(dataset, with_overrides(Recipe(model="mlp"), [idle]))
+    assert idle.partition("=")[0] in refused.value.problem
+    assert refused.value.hint.startswith(f"--set {used},")
+    settled = plan(dataset, with_overrides(Recipe(model="mlp"), [idle, used])).recipe
+    assert plan(dataset, settled).recipe == settled
+
+
 def test_a_batch_larger_than_the_training_part_is_refused_with_one_that_fits(dataset):
     images = dataset.counts["train"]
     network = Chosen(network=network_named("mlp"), found=FoundWeights(width=1.0, where="here"))

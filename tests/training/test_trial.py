@@ -26,12 +26,14 @@ def trial(dataset):
     return try_curriculum(dataset, RECIPE, seeds=2)
 
 
-def of(*pairs: tuple[list[float], list[float]], measure: str = "accuracy") -> CurriculumTrial:
+def of(
+    *pairs: tuple[list[float], list[float]], measure: str = "accuracy", images: int = 1_000
+) -> CurriculumTrial:
     made = tuple(
         Pair(seed=number, runs=("a", "b"), curriculum=tuple(one), random=tuple(other))
         for number, (one, other) in enumerate(pairs)
     )
-    best, last = compare_orders(made, measure)
+    best, last = compare_orders(made, measure, images=images)
     return CurriculumTrial(
         dataset="shapes", model="mlp", curriculum=EASY, measure=measure, pairs=made, best=best,
         last=last,
@@ -89,6 +91,14 @@ def test_a_difference_that_all_pairs_share_is_won():
     assert "10.0 points" in won.summary()
     lost = of(([0.80], [0.90]), ([0.80], [0.91]), ([0.80], [0.89]))
     assert lost.winner == "random order"
+
+
+def test_two_pairs_that_differ_alike_on_few_images_are_not_certain_to_the_last_digit():
+    alike = [([0.5], [0.45]), ([0.5], [0.45])]
+    few, many = of(*alike, images=20), of(*alike, images=10_000)
+    assert few.winner is None
+    assert few.best.low < few.best.value < few.best.high
+    assert many.winner == "curriculum"
 
 
 def test_a_difference_that_comes_and_goes_cannot_be_told():

@@ -70,20 +70,28 @@ def evaluate(
         say_diagnosis(evaluation.diagnosis)
         if evaluation.explanations is not None:
             say(line("explain", evaluation.explanations.summary()))
-        if all(promise.verdict == "met" for promise in promises):
-            say(line("next", _next_step(evaluation)))
+        comes_next = _next_step(evaluation)
+        if comes_next and all(promise.verdict == "met" for promise in promises):
+            say(line("next", comes_next))
         print_path(evaluation.path)
     if promises:
         require_promises(promises, part=part)
 
 
 def _next_step(evaluation: Evaluation) -> str:
-    """Give what comes next: no bundle while a classifier without a network does better."""
+    """Give what comes next: no bundle of a network that some simple way to answer may equal."""
     from darkroom.data.wording import what_opens
+    from darkroom.evaluation.baselines import MAJORITY
     from darkroom.narration import shown
 
     run, findings = evaluation.run, evaluation.diagnosis.findings
-    if any(each.is_beaten is False for each in evaluation.details.baselines):
+    if evaluation.record.task == "regression":  # which no bundle answers yet
+        return findings[0].next_step if findings else ""
+    if any(
+        each.is_beaten is False
+        or (each.name == MAJORITY and each.accuracy.of and not each.is_beaten)
+        for each in evaluation.details.baselines
+    ):
         tune = f"darkroom tune {quote(what_opens(run.dataset))}"
         return findings[0].next_step if findings else tune
     verb = "pack" if evaluation.record.part == "test" else "evaluate"  # pack quotes the test part

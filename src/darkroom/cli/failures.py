@@ -17,16 +17,16 @@ from darkroom.cli.printing import print_json, print_path, say
 def failures(evaluation: str | None, to: Path | None, as_json: bool) -> None:  # noqa: FBT001
     """Write every image that was not right to a new folder, sorted by what it was taken for.
 
-    EVALUATION is a path or a name; without it, the newest. The files are those of the dataset, byte
-    for byte, below TRUE/taken-for-PREDICTED; index.html shows them.
+    EVALUATION is a path or a name; of a run its latest one, without it the newest. The files are
+    those of the dataset, byte for byte, below TRUE/taken-for-PREDICTED; index.html shows them.
     """
     import polars as pl
 
     import darkroom
-    from darkroom.cli.newest import newest
+    from darkroom.cli.newest import newest_evaluation
     from darkroom.narration import line, shown
 
-    opened = darkroom.open_evaluation(newest("evaluation", evaluation))
+    opened = darkroom.open_evaluation(newest_evaluation(evaluation))
     folder = opened.export_failures(to or Path(f"{opened.name}-failures"))
     images = opened.predictions.filter("correct").height
     wrong = opened.predictions.filter(~pl.col("correct"))["image"].to_list()

@@ -13,6 +13,7 @@ from darkroom.wording import percent
 
 if TYPE_CHECKING:
     from darkroom.storage import Kind
+    from darkroom.training.record import RunSummary
 
 
 @click.command()
@@ -38,7 +39,7 @@ def runs(as_json: bool) -> None:  # noqa: FBT001
                     run.model,
                     f"{run.outcome}, waits" if run.can_be_resumed else run.outcome,
                     str(run.epochs),
-                    "-" if run.valid_accuracy is None else percent(run.valid_accuracy),
+                    _valid(run),
                     run.made_at[:16].replace("T", " "),
                 ]
                 for run in found
@@ -46,6 +47,12 @@ def runs(as_json: bool) -> None:  # noqa: FBT001
         )
         if waiting:
             say(line("next", f"darkroom resume {quote(waiting[0])}"))
+
+
+def _valid(run: RunSummary) -> str:
+    if run.valid_error is not None:
+        return f"error {run.valid_error:.4g}"
+    return "-" if run.valid_accuracy is None else percent(run.valid_accuracy)
 
 
 @click.command()

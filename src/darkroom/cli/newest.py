@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Literal
 
 from darkroom.errors import ArtifactError
-from darkroom.storage import Kind
+from darkroom.storage import Kind, read_manifest
 from darkroom.workspace import Workspace
 
 
@@ -24,6 +25,26 @@ def meant(named: str, *kinds: Kind) -> Path:
     if path.parts[-len(typed.parts) :] != typed.parts:
         say(line("meant", f"{shown(path)}, the only one that begins with {named}"))
     return path
+
+
+def newest_evaluation(named: str | None) -> Path:
+    """Find an evaluation by its name, the latest one of a run that was named, or the newest.
+
+    Raises:
+        ArtifactError: There is none.
+    """
+    if named is None:
+        return newest("evaluation", None)
+    path = meant(named, "evaluation", "run")
+    manifest = read_manifest(path)
+    if manifest.kind == "evaluation":
+        return path
+    for folder, child in Workspace(path.parent.parent).artifacts("evaluation"):
+        if manifest.id in [parent.id for parent in child.parents]:
+            return folder
+    raise ArtifactError(
+        f"{manifest.name} has not been evaluated", hint=shlex.join(["darkroom", "evaluate", named])
+    )
 
 
 def newest(kind: Kind, named: str | None, *, state: Literal["open", "closed"] = "closed") -> Path:

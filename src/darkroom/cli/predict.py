@@ -78,9 +78,17 @@ def _print_lines(answers: Answered) -> None:
     width = max(len(str(path)) for path, _ in answers)
     for path, answer in answers:
         if not isinstance(answer, Exception):
-            nothing = "no answer" if answer.abstained else "none of them"
-            labels = ", ".join(answer.labels) or nothing
-            click.echo(f"{str(path).ljust(width)}  {labels}  {percent(answer.probability)}")
+            click.echo(f"{str(path).ljust(width)}  {_told(answer)}")
+
+
+def _told(answer: Prediction) -> str:
+    """Give the labels, each with its own probability."""
+    sure = answer.probabilities
+    if answer.labels:
+        return ", ".join(f"{label}  {percent(sure[label])}" for label in answer.labels)
+    likeliest = max(sure, key=lambda label: sure[label])
+    nothing = "no answer" if answer.abstained else "none of them"
+    return f"{nothing}  ({likeliest} {percent(sure[likeliest])})"
 
 
 def _print_csv(answers: Answered, classes: tuple[str, ...], clip: float) -> None:

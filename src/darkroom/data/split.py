@@ -17,6 +17,8 @@ from darkroom.data.wording import what_opens
 from darkroom.errors import DataError
 from darkroom.wording import counted
 
+AS_THE_SOURCE = "as the source has it"  # how a record says so, and by what it was grouped
+BY_FOLDER = "grouped by folder"
 _CUT = ("train", "valid", "test")
 
 
@@ -131,12 +133,12 @@ def _dealt(
     keep = np.array([_draw(group, "sample", seed) < sample for group in groups])
     index = index.with_columns(pl.Series("part", parts.tolist(), dtype=pl.String)).filter(keep)
     _refuse_empty(dataset, index, groups=len(set(groups)), sample=sample)
-    by = f" by {group_by}" if isinstance(group_by, str) else ""
-    how = f"valid {valid:g}, test {test:g}, seed {seed}" + (f", grouped{by}" if named else "")
+    by = BY_FOLDER if isinstance(group_by, str) else "grouped"
+    how = f"valid {valid:g}, test {test:g}, seed {seed}" + (f", {by}" if named else "")
     used = len(index) + len(unlabelled)
     record = msgspec.structs.replace(
         dataset.record,
-        split=how if len(cut) else "as the source has it",
+        split=how if len(cut) else AS_THE_SOURCE,
         sample=sample,
         used=used,
         left_out=dataset.record.left_out + dataset.record.used - used,
@@ -286,7 +288,9 @@ def _refuse_empty(dataset: Dataset, index: pl.DataFrame, *, groups: int, sample:
     if part is None:
         return
     images, why = counted(len(index), "image is", "images are"), ""
-    hint = "add images, or ask for larger shares: --set data.valid=0.3"
+    hint = "add images"
+    if part != "train":
+        hint += f", or ask for a larger share: --set data.{part}=0.3"
     if groups < len(_CUT):
         alike = "copies or near-duplicates of each other, or of one group" if groups == 1 else ""
         why = f", all {alike}" if alike else f", in {groups} groups of what must not be torn apart"

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     Numbers = Float[np.ndarray, "images ..."]
     Pixels = UInt8[np.ndarray, "images height width channels"]
 
+MAJORITY = "majority"
 _VERSION = 1  # raise it when the same images get other answers
 _TRAINED_ON = 20_000  # images at most, drawn by seed
 _ASKED = 20_000  # images of the part at most, drawn by seed
@@ -131,7 +132,7 @@ def _why_not(name: str, dataset: Dataset, part: str) -> str:
     labelled = _labelled(dataset) if "train" in dataset.counts else None
     if labelled is None or not len(labelled):
         return "there is no labelled image to learn from"
-    if name == "majority":
+    if name == MAJORITY:
         return ""
     if labelled["labels"].n_unique() < 2:
         return "all images to learn from have the same label"
@@ -296,7 +297,7 @@ def _one_hot(chosen: Int[np.ndarray, "images"], classes: int) -> Labels:
 
 
 _BASELINES: tuple[tuple[str, str, Answer], ...] = (
-    ("majority", "always the most frequent label", _majority),
+    (MAJORITY, "always the most frequent label", _majority),
     ("mean colour", "the class whose mean colour is nearest", _mean_colour),
     ("nearest neighbour", "the label of the image whose pixels are nearest", _nearest),
     ("logistic regression", "fitted on colours and gradients", _logistic),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -131,9 +132,19 @@ def _why_no_rule(probabilities: Table, share: float, task: Task) -> str:
     if images < needed:
         return (
             f"to promise {percent(share)} the validation part needs {needed:,} images, and has "
-            f"{images:,}; {_MORE_VALID}, or allow more false alarms"
+            f"{images:,}; {_MORE_VALID}, or allow more false alarms{_allowed(images)}"
         )
     return ""
+
+
+def _allowed(images: int) -> str:
+    """Say which share of false alarms so many images can promise, in whole percent."""
+    share = next((one / 100 for one in range(1, 100) if images >= _needed(one / 100)), None)
+    return "" if share is None else f": --set problem.false_alarms={share:g}"
+
+
+def _needed(share: float) -> float:
+    return images_needed(share) or math.inf
 
 
 def _asked(problem: Problem) -> str:

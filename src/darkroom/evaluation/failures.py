@@ -69,7 +69,7 @@ def export_failures(evaluation: Evaluation, target: Path | str) -> Path:
     if "correct" not in predictions.columns:
         raise DataError(
             f"{evaluation.name} predicted numbers, which are neither right nor wrong",
-            hint="sort evaluation.predictions by the column `error`",
+            hint=f"look at the largest errors in its report: {evaluation.report}",
         )
     dataset = evaluation.run.dataset
     _refuse_place(dataset, folder)

@@ -103,7 +103,7 @@ def require_promises(promises: Sequence[Promise], *, part: str) -> None:
 def _next_step(promises: Sequence[Promise], part: str) -> str:
     undecided = [promise for promise in promises if promise.verdict == "undecided"]
     if len(undecided) < len(promises):
-        return "look at what is wrong in the report, then train again: darkroom train"
+        return "look at what is wrong in the report, and train again with what its findings say"
     more = [promise.more_images for promise in undecided]
     known = [count for count in more if count is not None]
     if len(known) < len(more):

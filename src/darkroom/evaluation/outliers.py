@@ -22,6 +22,10 @@ _GRID = 4  # patches a side that are shuffled, and random colours a side that ar
 _RIVALS = 8  # images of which the most different is blended in
 _THUMBNAIL = 8  # pixels a side by which images are compared
 
+DRAWN = (
+    "uniform noise", "coloured noise", "flat colour", "gradient", "shuffled patches",
+    "stretched crop", "blend",
+)  # fmt: skip
 _Kind = Callable[["Pixels", int, np.random.Generator], "Pixels"]
 
 
@@ -53,16 +57,18 @@ def draw_outliers(images: Pixels, *, count: int, seed: int = 0) -> dict[str, Pix
             f"outliers cannot be drawn from {images.dtype} pixels of shape {images.shape}",
             hint="hand in uint8 pixels: images x height x width x channels, and at least one image",
         )
-    kinds: dict[str, _Kind] = {
-        "uniform noise": _uniform_noise,
-        "coloured noise": _coloured_noise,
-        "flat colour": _flat_colour,
-        "gradient": _gradient,
-        "shuffled patches": _shuffled_patches,
-        "stretched crop": _stretched_crop,
-    }
-    if (images != images[:1]).any():
-        kinds["blend"] = _blend
+    ways: tuple[_Kind, ...] = (
+        _uniform_noise,
+        _coloured_noise,
+        _flat_colour,
+        _gradient,
+        _shuffled_patches,
+        _stretched_crop,
+        _blend,
+    )
+    kinds = dict(zip(DRAWN, ways, strict=True))
+    if (images == images[:1]).all():
+        del kinds["blend"]
     # Every kind has random numbers of its own, so that a new kind changes none of the others.
     return {
         name: draw(images, count, np.random.default_rng([seed, *name.encode()]))

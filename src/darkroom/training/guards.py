@@ -253,9 +253,19 @@ def _next_step(epoch: Epoch, rates: Rates, steps: int) -> str:
         lower = f"--set {rates.setting}={rates.usual:g}"
         return f"train with a lower rate: {lower} is usual, {highest:.3g} was reached"
     if steps < _FAIR_STEPS:
-        epochs = -(-_FAIR_STEPS * epoch.number // steps)
+        epochs = epochs_of_fair_steps(epoch.number, steps)
         return f"train for longer: --set epochs={epochs}"
     return (
         "look for a better learning rate with `darkroom find-lr`; if there is none, look at the "
         "labels with `darkroom explore`"
     )
+
+
+def epochs_of_fair_steps(epochs: int, steps: int) -> int:
+    """Say in how many epochs a training makes so many steps that it must have learned something.
+
+    Args:
+        epochs: That were made.
+        steps: In these, 0 or more.
+    """
+    return -(-_FAIR_STEPS * epochs // max(steps, 1))

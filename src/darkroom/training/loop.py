@@ -125,13 +125,15 @@ def _stages(
     curriculum = recipe.curriculum
     ranks = None if curriculum is None else kept_ranks(run.path, run.dataset, curriculum)
     images, done = run.dataset.counts["train"], len(position.epochs)
-    show = Terminal(images, sum(epochs), done) if show_it else Quiet()
+    of_labels = run.record.task == "multi-label"
+    show = Terminal(images, sum(epochs), done, of_labels=of_labels) if show_it else Quiet()
     with show:
         for number in range(position.stage, len(epochs)):
             with contextlib.ExitStack() as stack:
                 stack.enter_context(distribute(run.record.device.devices))
                 asked = stack.enter_context(asked_to_stop())
                 stack.enter_context(_fitting_memory(run, number, ranks))
+                show.prepare()
                 with asked.at_once():
                     stage = make_stage(run.dataset, run.record, run.network, number, ranks=ranks)
                 watch = Watch(stage, recipe, position, best, asked=asked, show=show)

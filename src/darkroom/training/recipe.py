@@ -215,3 +215,32 @@ def given_recipe(recipe: Recipe | None) -> Recipe:
     if recipe is not None and not isinstance(recipe, Recipe):
         raise RecipeError(f"{recipe!r} is no Recipe", hint='Recipe(model="resnet_tiny", epochs=10)')
     return recipe or Recipe()
+
+
+def refuse_unused(recipe: Recipe) -> None:
+    """Refuse a setting of another schedule, optimizer or loss than those that are taken.
+
+    Args:
+        recipe: With nothing left open.
+
+    Raises:
+        RecipeError: It would change nothing.
+    """
+    optimizer, usual = recipe.optimizer, Optimizer()
+    for taken, field, needed, names in (
+        (optimizer.schedule, "schedule", "step", ("drops", "drop_factor")),
+        (optimizer.schedule, "schedule", "sgdr", ("cycles", "cycle_growth")),
+        (optimizer.name, "name", "sgd", ("momentum", "nesterov")),
+    ):
+        for name in names:
+            value = getattr(optimizer, name)
+            if value != getattr(usual, name) and taken != needed:
+                raise RecipeError(
+                    f"optimizer.{name} = {value} changes nothing with {taken}",
+                    hint=f"--set optimizer.{field}={needed}, or leave optimizer.{name} out",
+                )
+    if recipe.focal_gamma != Recipe().focal_gamma and recipe.loss != "focal":
+        raise RecipeError(
+            f"focal_gamma = {recipe.focal_gamma:g} changes nothing with {recipe.loss}",
+            hint="--set loss=focal, or leave focal_gamma out",
+        )

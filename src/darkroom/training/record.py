@@ -132,8 +132,9 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     outcome: str  # `training` for one that a process works on now, `interrupted` when none does
     can_be_resumed: bool  # it is open, and no process works on it
     epochs: int  # finished
-    valid_accuracy: float | None  # of the best epoch, 0..1
+    valid_accuracy: float | None  # of the best epoch, 0..1; of labels where there are several
     path: str
+    valid_error: float | None = None  # regression only: mean absolute, in the target's unit
 
 
 def list_runs(workspace: Workspace | None = None) -> list[RunSummary]:
@@ -162,6 +163,7 @@ def list_runs(workspace: Workspace | None = None) -> list[RunSummary]:
                 can_be_resumed=manifest.state == "open" and outcome == "interrupted",
                 epochs=len(history.epochs),
                 valid_accuracy=best.valid_accuracy if best else None,
+                valid_error=best.valid_error if best else None,
                 path=str(path),
             )
         )

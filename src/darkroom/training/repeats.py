@@ -25,19 +25,23 @@ class Mean(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     of: int  # values
 
 
-def mean_of(values: Sequence[float]) -> Mean:
+def mean_of(values: Sequence[float], *, step: float = 0.0) -> Mean:
     """Give the mean of independent values and the 95 % interval it lies in.
 
     Args:
         values: At least one, from a distribution that is about normal.
+        step: They are multiples of it, as shares of so many images are: where all are the same,
+            what is finer than a step is still not known.
 
     Source: Student 1908, doi:10.1093/biomet/6.1.1; above 20 degrees of freedom the first two terms
-    of the quantile's expansion, Fisher and Cornish 1960, doi:10.1080/00401706.1960.10489895.
+    of the quantile's expansion, Fisher and Cornish 1960, doi:10.1080/00401706.1960.10489895; the
+    variance of what is rounded away, Sheppard 1898.
     """
     mean, count = statistics.fmean(values), len(values)
     if count < 2:
         return Mean(value=mean, low=None, high=None, of=count)
-    reach = _quantile(count - 1) * statistics.stdev(values) / math.sqrt(count)
+    deviation = max(statistics.stdev(values), step / math.sqrt(12))
+    reach = _quantile(count - 1) * deviation / math.sqrt(count)
     return Mean(value=mean, low=mean - reach, high=mean + reach, of=count)
 
 

@@ -116,7 +116,7 @@ def choose_network(dataset: Dataset, recipe: Recipe) -> Chosen:
         return Chosen(
             network=network_named("resnet_small"),
             found=from_scratch,
-            why=f"from scratch: {offline.problem}",
+            why=f"from scratch: {offline.problem}; a copy of them: --set transfer.weights=FILE",
         )
     return Chosen(
         network=network_named("mobilenet_v2"),

@@ -22,6 +22,10 @@ _LINE_S = 10.0  # without a terminal, epochs that come faster than this share a 
 class Show(Protocol):
     """What `fit` tells the outside."""
 
+    def prepare(self) -> None:
+        """Make room for the progress of what comes before the first step of a stage."""
+        ...
+
     def step(self, epoch: int, share: float, logs: dict[str, Any]) -> None:
         """Take note of a step: the number of finished epochs, and the share of this one."""
         ...
@@ -49,6 +53,9 @@ class Quiet:
     ) -> None:
         """Leave nothing behind."""
 
+    def prepare(self) -> None:
+        """Ignore it."""
+
     def step(self, epoch: int, share: float, logs: dict[str, Any]) -> None:
         """Ignore the step."""
 
@@ -68,18 +75,19 @@ class Terminal:
         images: Training images per epoch.
         epochs: Of all stages.
         done: Epochs that were finished before.
+        of_labels: What is right is counted by label, because images have several.
     """
 
-    def __init__(self, images: int, epochs: int, done: int = 0) -> None:
+    def __init__(self, images: int, epochs: int, done: int = 0, *, of_labels: bool = False) -> None:
         self._epochs, self._images, self._before = epochs, images, done
+        self._accuracy = "labels right" if of_labels else "accuracy"
         self._bar: Progress | None = None
         self._task: TaskID | None = None
         self._shown = self._began = time.monotonic()
+        self._is_waiting = True
         self._valid = ""
 
     def __enter__(self) -> Terminal:
-        if sys.stderr.isatty():
-            self._bar, self._task = _training_bar(self._epochs, self._before)
         return self
 
     def __exit__(
@@ -88,11 +96,24 @@ class Terminal:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.prepare()
+
+    def prepare(self) -> None:
+        """Take the bar away until the next step."""
         if self._bar is not None:
             self._bar.stop()
+        self._bar, self._task, self._is_waiting = None, None, True
+
+    def _begin(self, epoch: int) -> None:
+        self._is_waiting = False
+        self._began, self._before = time.monotonic(), epoch
+        if sys.stderr.isatty():
+            self._bar, self._task = _training_bar(self._epochs, epoch)
 
     def step(self, epoch: int, share: float, logs: dict[str, Any]) -> None:
         """Move the bar, a few times a second."""
+        if self._is_waiting:
+            self._begin(epoch)
         now = time.monotonic()
         if self._bar is None or self._task is None or now - self._shown < _REFRESH_S:
             return
@@ -104,16 +125,19 @@ class Terminal:
             completed=done,
             description=f"epoch {epoch + 1}/{self._epochs}",
             # What matters most comes first: a narrow terminal cuts the end.
-            told=f"{_goodness(logs.get('accuracy'), logs.get('error'))}{self._valid} · "
+            told=f"{self._goodness(logs.get('accuracy'), logs.get('error'))}{self._valid} · "
             f"loss {float(logs.get('loss', 0)):.3f} · {speed:,.0f} images/s",
         )
 
     def epoch(self, done: Epoch, pace: Pace, is_best: bool) -> None:  # noqa: FBT001
         """Say what the epoch came to."""
-        valid = _goodness(done.valid_accuracy, done.valid_error)
-        self._valid = f" · valid {valid.partition(' ')[2]}"
+        if self._is_waiting:  # an epoch that was only judged
+            self._begin(done.number - 1)
+        valid = self._goodness(done.valid_accuracy, done.valid_error)
+        self._valid = f" · valid {valid.removeprefix(f'{self._accuracy} ').removeprefix('error ')}"
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=done.number)
+            told = f"epoch {done.number}/{self._epochs}"
+            self._bar.update(self._task, completed=done.number, description=told)
             return
         now = time.monotonic()
         if now - self._shown < _LINE_S and done.number < self._epochs:
@@ -121,9 +145,10 @@ class Terminal:
         self._shown = now
         here = done.number - self._before
         left = (now - self._began) / here * (self._epochs - done.number)
+        best = " (best)" if is_best else ""
         print(  # noqa: T201 - this is the terminal
             f"  epoch {done.number}/{self._epochs} · loss {done.loss:.3f} · "
-            f"{_goodness(done.accuracy, done.error)}{self._valid}{' (best)' if is_best else ''} · "
+            f"{self._goodness(done.accuracy, done.error)}{self._valid}{best} · "
             f"{pace.images_per_s:,.0f} images/s · {left:.0f} s left",
             file=sys.stderr,
             flush=True,
@@ -137,11 +162,10 @@ class Terminal:
         else:
             print(words, file=sys.stderr, flush=True)  # noqa: T201 - this is the terminal
 
-
-def _goodness(accuracy: float | None, error: float | None) -> str:
-    if error is not None:
-        return f"error {error:.3g}"
-    return f"accuracy {percent(accuracy or 0.0)}"
+    def _goodness(self, accuracy: float | None, error: float | None) -> str:
+        if error is not None:
+            return f"error {error:.3g}"
+        return f"{self._accuracy} {percent(accuracy or 0.0)}"
 
 
 def _training_bar(epochs: int, done: int) -> tuple[Progress, TaskID]:

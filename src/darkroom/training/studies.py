@@ -243,29 +243,40 @@ def _difference(measure: Measure, value: float | None) -> str:
 def _tell_sizes(study: Study) -> str:
     better = min if study.measure == "error" else max
     best = better(study.points, key=lambda point: point.measured.value)
-    told = (
-        f"Batch size {best.value} came out best: {told_level(study.measure, best.measured)} "
-        f"validation {study.measure}"
-    )
+    level = told_level(study.measure, best.measured)
+    others = [point for point in study.points if point.value != best.value]
+    if others:
+        second = better(others, key=lambda point: point.measured.value)
+        if _is_open(_lost(study, second, best)):
+            level += f", which cannot be told from {second.value}"
+    told = f"Batch size {best.value} came out best: validation {study.measure} {level}"
     timed = [point for point in study.points if point.images_per_s is not None]
     fast = max(timed, key=lambda point: _speed(point), default=best)
     if fast.value == best.value:
         return f"{told}, and the fastest" if timed and len(timed) > 1 else told
-    by_seed = {run.seed: run.measured for run in study.runs if run.value == best.value}
-    lost = mean_of(
-        [
-            run.measured - by_seed[run.seed]
-            for run in study.runs
-            if run.value == fast.value and run.seed in by_seed
-        ]
-        or [fast.measured.value - best.measured.value]
-    )
-    is_open = lost.low is None or lost.high is None or lost.low <= 0 <= lost.high
+    lost = _lost(study, fast, best)
     times = f", {_speed(fast) / _speed(best):.1f} times as fast" if _speed(best) else ""
     return (
         f"{told}; {fast.value} is the fastest{times}, {told_difference(study.measure, lost)}"
-        f"{', which cannot be told from none' if is_open else ''}"
+        f"{', which cannot be told from none' if _is_open(lost) else ''}"
     )
+
+
+def _lost(study: Study, point: StudyPoint, best: StudyPoint) -> Mean:
+    """Give how much more one batch size measured than the best, seed by seed."""
+    by_seed = {run.seed: run.measured for run in study.runs if run.value == best.value}
+    return mean_of(
+        [
+            run.measured - by_seed[run.seed]
+            for run in study.runs
+            if run.value == point.value and run.seed in by_seed
+        ]
+        or [point.measured.value - best.measured.value]
+    )
+
+
+def _is_open(mean: Mean) -> bool:
+    return mean.low is None or mean.high is None or mean.low <= 0 <= mean.high
 
 
 def _speed(point: StudyPoint) -> float:

@@ -162,7 +162,7 @@ def try_curriculum(
         )
         for eased, control in zip(runs[::2], runs[1::2], strict=True)
     )
-    best, last = compare_orders(pairs, measure)
+    best, last = compare_orders(pairs, measure, images=dataset.counts["valid"])
     return CurriculumTrial(
         dataset=dataset.name,
         model=runs[0].record.architecture.name,
@@ -174,12 +174,13 @@ def try_curriculum(
     )
 
 
-def compare_orders(pairs: Sequence[Pair], measure: Measure) -> tuple[Mean, Mean]:
+def compare_orders(pairs: Sequence[Pair], measure: Measure, *, images: int) -> tuple[Mean, Mean]:
     """Give how much better the curriculum is than random order, pair by pair.
 
     Args:
         pairs: At least one.
         measure: Of accuracy more is better, of an error less.
+        images: Of the validation part.
 
     Returns:
         The mean difference of the best epochs and that of the last ones, above 0 where the
@@ -188,7 +189,8 @@ def compare_orders(pairs: Sequence[Pair], measure: Measure) -> tuple[Mean, Mean]
     better, sign = (min, -1) if measure == "error" else (max, 1)
     best = [sign * (better(pair.curriculum) - better(pair.random)) for pair in pairs]
     last = [sign * (pair.curriculum[-1] - pair.random[-1]) for pair in pairs]
-    return mean_of(best), mean_of(last)
+    step = 0.0 if measure == "error" else 1 / images
+    return mean_of(best, step=step), mean_of(last, step=step)
 
 
 def _curve(run: Run, measure: Measure) -> tuple[float, ...]:

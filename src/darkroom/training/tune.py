@@ -260,5 +260,6 @@ def _with_fresh_seeds(planned: Planned, settings: dict[str, Choice]) -> dict[str
                 )
             )
     sign = -1 if job.plan.measure == "error" else 1
-    gain = mean_of([sign * (pair.winner - pair.start) for pair in pairs])
+    step = 0.0 if sign < 0 else 1 / planned.dataset.counts["valid"]
+    gain = mean_of([sign * (pair.winner - pair.start) for pair in pairs], step=step)
     return {"pairs": tuple(pairs), "gain": gain}

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from darkroom.evaluation.diagnosis.ailments import AILMENTS, judge_evidence
 from darkroom.evaluation.diagnosis.evidence import gap_between, mapped, share_of
 from darkroom.evaluation.diagnosis.inputs import AS_THEY_ARE, REVERSED
+from darkroom.evaluation.diagnosis.parts import tiny_validation
 from darkroom.intervals import Estimate
 from tests.evaluation.diagnosis.drawn import ILL, answered, changed, healthy, history, with_rate
 
@@ -163,6 +164,26 @@ def test_numbers_are_judged_by_their_error():
 
 
 def test_images_that_are_dealt_anew_are_trained_on_as_before():
-    words = shlex.split(changed(healthy(), settled={"model": "mlp"}).split_again(valid=0.3))
+    opened_with = {"data.target": "light", "data.group_by": "folder"}
+    evidence = changed(healthy(), settled={"model": "mlp"}, opened_with=opened_with)
+    words = shlex.split(evidence.split_again(parts="anew", valid=0.3))
     assert words[:3] == ["darkroom", "train", "photos"]
-    assert words[3:] == shlex.split("--set model=mlp --set data.parts=anew --set data.valid=0.3")
+    assert words[3:] == shlex.split(
+        "--set model=mlp --set data.target=light --set data.group_by=folder --set data.parts=anew "
+        "--set data.valid=0.3"
+    )
+
+
+@pytest.mark.parametrize("has_own_parts", [True, False])
+def test_a_tiny_validation_part_leaves_a_test_part_of_the_source_alone(has_own_parts):
+    found = tiny_validation(changed(healthy(), valid_images=20, has_own_parts=has_own_parts))
+    assert ("data.parts=anew" in found.next_step) is has_own_parts
+    assert "data.valid=0.3" in found.next_step
+
+
+def test_a_patience_that_ended_a_training_is_left_out_where_it_should_go_on():
+    settled = {"model": "mlp", "patience": 1}
+    stopped = changed(healthy(), settled=settled, outcome="stopped early")
+    assert "patience" not in stopped.train_again("epochs=9")
+    assert "patience=1" in stopped.train_again("dropout=0.5")
+    assert "patience=1" in changed(healthy(), settled=settled).train_again("epochs=9")

@@ -63,6 +63,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     run: str  # its name
     source: str  # what opens its dataset, in the parts that it has
     location: str  # where its images lie
+    opened_with: dict[str, object] = {}  # settings of `data` without which it would not open so
+    has_own_parts: bool = False  # every part of it is as its source has it
     task: Task
     classes: tuple[str, ...]
     recipe: Recipe  # settled
@@ -112,15 +114,22 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     def train_again(self, *settings: str) -> str:
         """Give the command that trains again on the same images, with other settings.
 
-        What the user had settled is kept.
+        What the user had settled is kept, but for a patience that would end it before its epochs.
         """
         changed = dict(setting.partition("=")[::2] for setting in settings)
-        return _train(self.source, {**self.settled, **changed})
+        kept = dict(self.settled)
+        if "epochs" in changed and self.outcome == "stopped early":
+            kept.pop("patience", None)
+        return _train(self.source, {**kept, **changed})
 
     def split_again(self, **settings: object) -> str:
-        """Give the command that deals all images anew, copies together, and trains as before."""
+        """Give the command that deals the images into parts again, and trains as before.
+
+        Args:
+            settings: Of `data`. With `parts="anew"` parts that the source brings are forgotten.
+        """
         dealt = {f"data.{name}": value for name, value in settings.items()}
-        return _train(self.location, {**self.settled, "data.parts": "anew", **dealt})
+        return _train(self.location, {**self.settled, **self.opened_with, **dealt})
 
 
 def _train(source: str, settings: Mapping[str, object]) -> str:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import msgspec
 import numpy as np
 
+from darkroom.data.dataset import Dataset
 from darkroom.data.leaks import find_leaks
 from darkroom.data.pixels import Images, load_images
 from darkroom.data.preprocess import scale_pixels
+from darkroom.data.split import AS_THE_SOURCE, BY_FOLDER
 from darkroom.data.wording import what_opens
 from darkroom.errors import ArtifactError, DataError
 from darkroom.evaluation.diagnosis.evidence import Answered, Evidence, gap_between
@@ -85,6 +87,8 @@ def _told_by_records(run: Run) -> Evidence:
         run=run.name,
         source=what_opens(dataset),
         location=dataset.record.location,
+        opened_with=_opened_with(dataset),
+        has_own_parts=dataset.record.split == AS_THE_SOURCE,
         task=record.task,
         classes=record.classes,
         recipe=record.recipe,
@@ -103,6 +107,13 @@ def _told_by_records(run: Run) -> Evidence:
         lookers=len({look.by for look in looks}),
         exchanged=next(exchanged, ""),
     )
+
+
+def _opened_with(dataset: Dataset) -> dict[str, object]:
+    """Give the settings of `data` that a user typed to open and group the images so."""
+    columns = cast("dict[str, object]", msgspec.to_builtins(dataset.record.columns))
+    named = {f"data.{name}": value for name, value in columns.items() if value is not None}
+    return named | ({"data.group_by": "folder"} if BY_FOLDER in dataset.record.split else {})
 
 
 def _answer(run: Run, answerer: Answerer, part: str) -> _Part:

@@ -81,7 +81,8 @@ def _more_to_judge_by(evidence: Evidence) -> str:
     """Give the command that deals more images to validation, or say that more are needed."""
     images = evidence.valid_images + evidence.chance.images
     if evidence.valid_images < _LARGE * images:
-        return evidence.split_again(valid=_SHARE)
+        anew = {"parts": "anew"} if evidence.has_own_parts else {}
+        return evidence.split_again(**anew, valid=_SHARE)
     return (
         f"add labelled images to {evidence.location} and train again: of {images:,} no share is "
         "enough to judge by"
