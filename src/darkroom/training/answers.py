@@ -48,7 +48,8 @@ def predict_batches(
     """
     batch = min(fair_batch(take), count)
     starts = range(0, count, batch)
-    sized = ((np.arange(start, min(start + batch, count)), batch) for start in starts)
+    parts = (np.arange(start, min(start + batch, count)) for start in starts)
+    sized = ((part, len(part)) for part in parts)
     answers = []
     for chosen, _ in track_sized(sized, "predicting", count):
         inputs = take(chosen, 0)

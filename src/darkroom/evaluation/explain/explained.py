@@ -48,11 +48,12 @@ class Effort(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     seed: int = 0  # of all that is drawn: noise, superpixels, orders, weights
 
     def __post_init__(self) -> None:
-        for name, value in (("answers", self.answers), ("seconds", self.seconds)):
+        for name, value, enough in (
+            ("answers", self.answers, "--budget 500"),
+            ("seconds", self.seconds, "--seconds 60"),
+        ):
             if value is not None and not value > 0:
-                raise RecipeError(
-                    f"a budget of {value:g} {name} explains nothing", hint="--budget 500"
-                )
+                raise RecipeError(f"a budget of {value:g} {name} explains nothing", hint=enough)
 
 
 class Maps(msgspec.Struct, frozen=True, kw_only=True):
