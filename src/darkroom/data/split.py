@@ -17,7 +17,7 @@ from darkroom.data.wording import what_opens
 from darkroom.errors import DataError
 from darkroom.wording import counted
 
-AS_THE_SOURCE = "as the source has it"  # how a record says so, and by what it was grouped
+AS_THE_SOURCE = "as the source has it"  # words of a record's `split`
 BY_FOLDER = "grouped by folder"
 _CUT = ("train", "valid", "test")
 
