@@ -9,9 +9,10 @@ import pytest
 
 import darkroom
 from darkroom.cli import main
+from darkroom.cli.printing import say_diagnosis
 from darkroom.evaluation.baselines import Baseline
 from darkroom.evaluation.details import Details
-from darkroom.evaluation.diagnosis.diagnosis import Diagnosis
+from darkroom.evaluation.diagnosis.diagnosis import Diagnosis, Unclear
 from darkroom.evaluation.evaluation import Evaluation
 from darkroom.findings import Finding
 from darkroom.intervals import wilson
@@ -51,6 +52,20 @@ def test_train_and_evaluate_say_the_same_in_words_and_in_json(typed, workspace, 
     told = json.loads(typed("evaluate", path, "--json")[0])["diagnosis"]
     assert [each["name"] for each in told["findings"]] == [each.name for each in findings]
     assert f"[{findings.findings[0].name}] next: " in typed("evaluate", path)[1]
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (("leak",), "diagnosis nothing found · cannot tell leak: the images are gone"),
+        (("leak", "scaling"), "diagnosis nothing found · cannot tell: leak, scaling"),
+        ((), "diagnosis nothing found"),
+    ],
+)
+def test_what_cannot_be_told_says_why_where_it_is_one_thing(capsys, names, words):
+    unclear = tuple(Unclear(name=name, why="the images are gone") for name in names)
+    say_diagnosis(Diagnosis(unclear=unclear))
+    assert capsys.readouterr().err.strip() == words
 
 
 def test_train_prints_its_record_as_json(typed, workspace, tmp_path):

@@ -57,7 +57,9 @@ def say_diagnosis(diagnosis: Diagnosis) -> None:
 
     say_findings(diagnosis.findings)
     told = [] if diagnosis.findings else ["nothing found"]
-    if diagnosis.unclear:
+    if len(diagnosis.unclear) == 1:
+        told.append(f"cannot tell {diagnosis.unclear[0].name}: {diagnosis.unclear[0].why}")
+    elif diagnosis.unclear:
         told.append(f"cannot tell: {', '.join(unclear.name for unclear in diagnosis.unclear)}")
     if told:
         say(line("diagnosis", *told))
