@@ -169,9 +169,9 @@ def test_images_that_are_split_already_stay_so(workspace, tmp_path):
 @pytest.mark.parametrize(
     ("setting", "tables", "command"),
     [
-        ("epochs=3", ("problem",), "train SOURCE --set recipe.epochs=3"),
-        ("recipe.epochs=3", ("problem",), "train SOURCE --set recipe.epochs=3"),
-        ("data.valid=0.5", ("data.source",), "train SOURCE --set data.valid=0.5"),
+        ("epochs=3", ("problem",), "train photos/ --set recipe.epochs=3"),
+        ("recipe.epochs=3", ("problem",), "train photos/ --set recipe.epochs=3"),
+        ("data.valid=0.5", ("data.source",), "train photos/ --set data.valid=0.5"),
         ("problem.goal=0.9", ("data", "recipe"), "evaluate --set problem.goal=0.9"),
         ("problem.floors.ball=1", ("data", "recipe"), "evaluate --set problem.floors.ball=1"),
     ],
@@ -183,6 +183,21 @@ def test_what_is_typed_for_another_command_is_refused_with_that_command(
         read_project(settings=[setting], folder=tmp_path, tables=tables)
     assert refused.value.hint == f"darkroom {command}"
     read_project(settings=[setting], folder=tmp_path)  # the control: who reads it takes it
+
+
+@pytest.mark.parametrize("parts", [("train", "valid"), ("train", "valid", "test"), ("train",)])
+def test_parts_that_a_source_brings_can_be_dealt_anew_with_another_share(
+    workspace, tmp_path, parts
+):
+    for seed, part in enumerate(parts):
+        draw_folder(tmp_path / "p" / part, per_class=20, seed=seed)
+    settings = ["data.parts=anew", "data.valid=0.3"]
+    project = read_project(str(tmp_path / "p"), settings, folder=tmp_path)
+    opened = open_project_data(project, workspace)
+    split = split_project_data(project, opened, settings=settings)
+    assert split.counts["valid"] == pytest.approx(0.3 * sum(split.counts.values()), abs=3)
+    kept = split_project_data(read_project(str(tmp_path / "p"), folder=tmp_path), opened)
+    assert kept.record.brought == parts
 
 
 def test_a_file_may_say_more_than_a_command_reads(folder):

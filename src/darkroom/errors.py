@@ -37,6 +37,10 @@ class RecipeError(DarkroomError):
     """The settings are wrong, or clash with each other."""
 
 
+class DivergenceError(RecipeError):
+    """The loss of a training is no number any more: nothing good comes after it."""
+
+
 class ArtifactError(DarkroomError):
     """A folder is missing, damaged, from a newer version, or does not match another."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -21,7 +22,7 @@ from darkroom.settings import with_overrides
 from darkroom.training.recipe import Recipe
 from darkroom.workspace import Workspace
 
-_READ_BY = {"problem": "evaluate", "data": "train SOURCE", "recipe": "train SOURCE"}
+_READ_BY = {"problem": "evaluate", "data": "train", "recipe": "train"}  # table -> command
 _SPLITTING = ("valid", "test", "group_by", "sample", "seed", "parts")  # fields of `data`
 
 
@@ -104,20 +105,24 @@ def read_project(
         recipe=with_overrides(project.recipe, typed["recipe"]),
         tune=project.tune,
     )
-    _refuse_unread(typed, tables)
+    _refuse_unread(typed, tables, source or ("" if project.data.source else "photos/"))
     return project
 
 
-def _refuse_unread(typed: Mapping[str, Sequence[str]], tables: tuple[str, ...]) -> None:
+def _refuse_unread(
+    typed: Mapping[str, Sequence[str]], tables: tuple[str, ...], source: str
+) -> None:
     """Refuse what was typed and would change nothing: it was meant for another command."""
     for table, settings in typed.items():
         for setting in settings:
             field = f"{table}.{setting.partition('=')[0].strip().partition('.')[0]}"
             if table not in tables and field not in tables:
+                command = _READ_BY[table]
+                words = [command, source] if command == "train" and source else [command]
                 raise RecipeError(
                     f"--set {field} changes nothing here, where only {', '.join(tables)} "
                     f"{'is' if len(tables) == 1 else 'are'} read",
-                    hint=f"darkroom {_READ_BY[table]} --set {table}.{setting}",
+                    hint=shlex.join(["darkroom", *words, "--set", f"{table}.{setting}"]),
                 )
 
 
@@ -168,7 +173,9 @@ def split_project_data(
         RecipeError: A setting was typed for a part or a split that is there already.
         DataError: As `split_dataset`.
     """
-    given = _SPLITTING if dataset.record.split else tuple(set(_SPLITTING) & set(dataset.counts))
+    is_anew = project.data.parts == "anew"
+    brought = () if is_anew else tuple(set(_SPLITTING) & set(dataset.counts))
+    given = _SPLITTING if dataset.record.split else brought
     for setting in settings:
         name = setting.partition("=")[0].strip()
         if name.removeprefix("data.") in given and name.startswith("data."):

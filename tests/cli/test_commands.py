@@ -97,7 +97,9 @@ def test_no_bundle_is_advised_of_a_network_that_does_no_better_than_always_one_a
     folder = draw_folder(tmp_path / "photos", per_class=14)
     typed("train", folder, "--set", "epochs=1", "--set", "model=mlp", "--set", "width=0.1",
           "--set", "image_size=12", "--set", "optimizer.peak_lr=1e-9")  # fmt: skip
-    _, _, said = typed("evaluate")
+    code, _, said = typed("evaluate")
+    assert code == 0
+    assert re.search(r"next +darkroom (train|tune) ", said)
     assert not re.search(r"next +darkroom pack", said)
 
 
@@ -328,9 +330,9 @@ def test_a_damaged_folder_is_named_and_the_others_are_listed(
 @pytest.mark.parametrize(
     ("words", "command"),
     [
-        (["check", "builtin:digits", "--set", "data.valid=0.5"], "train SOURCE"),
+        (["check", "builtin:digits", "--set", "data.valid=0.5"], "train builtin:digits"),
         (["train", "builtin:digits", "--set", "problem.goal=0.9"], "evaluate"),
-        (["evaluate", "--set", "epochs=3"], "train SOURCE"),
+        (["evaluate", "--set", "epochs=3"], "train photos/"),
     ],
 )
 def test_a_setting_that_the_command_does_not_read_is_refused(typed, workspace, words, command):

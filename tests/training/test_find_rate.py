@@ -18,7 +18,9 @@ from darkroom.training import find_rate
 from darkroom.training.find_rate import find_learning_rate, run_digest, weights_digest
 from darkroom.training.loop import build_network
 from darkroom.training.rate_search import RateSearch
-from darkroom.training.recipe import Curriculum, Optimizer, Recipe
+from darkroom.training.recipe import Curriculum, Optimizer, Recipe, Transfer
+from tests.making import draw_folder
+from tests.training.interrupted import draw_weights
 
 RECIPE = Recipe(
     image_size=16, model="mlp", width=0.2, batch_size=16, optimizer=Optimizer(name="sgd")
@@ -121,6 +123,17 @@ def test_control_a_search_that_trains_what_it_should_copy_is_seen(run, monkeypat
     search = find_learning_rate(run, steps=20, repeats=2)
     assert not search.proof.is_untouched
     assert search.proof.files[0] == search.proof.files[1]
+
+
+def test_a_search_with_a_pretrained_trunk_leaves_what_it_copies_alone(workspace, tmp_path):
+    draw_weights(tmp_path / "trunk.weights.h5")
+    root = draw_folder(tmp_path / "photos", per_class=12)
+    dataset = darkroom.split_dataset(darkroom.open_dataset(root, workspace=workspace))
+    transfer = Transfer(weights=str(tmp_path / "trunk.weights.h5"))
+    recipe = Recipe(model="mobilenet_v2", width=0.35, image_size=36, transfer=transfer)
+    search = find_learning_rate(dataset, recipe, steps=20, repeats=2)
+    assert search.proof.is_untouched
+    assert all(np.isfinite(climb.losses).all() for climb in search.climbs)
 
 
 def test_control_a_weight_that_moves_changes_the_digest(run):

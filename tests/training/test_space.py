@@ -170,3 +170,12 @@ def test_the_starting_recipe_is_a_point_only_where_it_lies_in_the_space():
     assert starting_point({"batch_size": (8, 16)}, SETTLED) is None
     assert starting_point({"optimizer.peak_lr": Range(low=1.0, high=2.0)}, SETTLED) is None
     assert starting_point({"dropout": Range(low=0.0, high=0.5)}, SETTLED) is None
+
+
+def test_a_setting_that_would_be_idle_beside_the_others_is_left_out():
+    drawn = {"optimizer.name": "adamw", "optimizer.momentum": 0.8, "dropout": 0.3}
+    recipe = with_settings(Recipe(), drawn)
+    assert recipe.optimizer.momentum == Recipe().optimizer.momentum
+    assert recipe.dropout == 0.3
+    used = with_settings(Recipe(), {**drawn, "optimizer.name": "sgd"})  # the control
+    assert used.optimizer.momentum == 0.8

@@ -33,7 +33,7 @@ def of(
         Pair(seed=number, runs=("a", "b"), curriculum=tuple(one), random=tuple(other))
         for number, (one, other) in enumerate(pairs)
     )
-    best, last = compare_orders(made, measure, images=images)
+    best, last = compare_orders(made, measure, step=1 / images)
     return CurriculumTrial(
         dataset="shapes", model="mlp", curriculum=EASY, measure=measure, pairs=made, best=best,
         last=last,

@@ -35,10 +35,14 @@ def newest_evaluation(named: str | None) -> Path:
     """
     if named is None:
         return newest("evaluation", None)
-    path = meant(named, "evaluation", "run")
+    try:
+        return meant(named, "evaluation")
+    except ArtifactError as unknown:
+        try:
+            path = Workspace().find(named, "run")
+        except ArtifactError:
+            raise unknown from None
     manifest = read_manifest(path)
-    if manifest.kind == "evaluation":
-        return path
     for folder, child in Workspace(path.parent.parent).artifacts("evaluation"):
         if manifest.id in [parent.id for parent in child.parents]:
             return folder

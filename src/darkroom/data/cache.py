@@ -122,9 +122,9 @@ class RowCache:
 
     @contextlib.contextmanager
     def appending(self) -> Iterator[Appender]:
-        """Add rows; readers see them when the block ends, also by an interruption, or soon after.
+        """Add rows; readers see them when the block ends, also by an interruption.
 
-        A process that is killed loses what it added in its last seconds.
+        In a long block they see them every ten seconds: a process that is killed loses no more.
 
         Raises:
             ArtifactError: The disk is full.

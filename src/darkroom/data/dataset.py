@@ -73,6 +73,7 @@ class DatasetRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     left_out: int = 0  # images that are not in the sample
     split: str = ""  # how the parts were made, in words; empty when the source brought them
     sample: float = 1.0  # the share that was kept, 0..1
+    brought: tuple[str, ...] = ()  # parts that are as the source has them
 
     @property
     def skipped(self) -> int:

@@ -17,8 +17,7 @@ from darkroom.data.wording import what_opens
 from darkroom.errors import DataError
 from darkroom.wording import counted
 
-AS_THE_SOURCE = "as the source has it"  # words of a record's `split`
-BY_FOLDER = "grouped by folder"
+BY_FOLDER = "grouped by folder"  # in the words of a record
 _CUT = ("train", "valid", "test")
 
 
@@ -123,6 +122,7 @@ def _dealt(
     groups = joined_groups(dataset, index, named)
     parts = np.array([part or "" for part in index["part"]], dtype=object)
     labels = _strata(index) if dataset.task == "regression" else _labels(index, dataset.classes)
+    brought = tuple(part for part in _CUT if part in parts)
     cut, wanted = _missing_parts(parts, valid=valid, test=test)
     _assign(parts, cut, groups=groups, labels=labels, shares=wanted, seed=seed)
     if group_by is not None:
@@ -134,12 +134,13 @@ def _dealt(
     index = index.with_columns(pl.Series("part", parts.tolist(), dtype=pl.String)).filter(keep)
     _refuse_empty(dataset, index, groups=len(set(groups)), sample=sample)
     by = BY_FOLDER if isinstance(group_by, str) else "grouped"
-    how = f"valid {valid:g}, test {test:g}, seed {seed}" + (f", {by}" if named else "")
+    how = f"valid {valid:g}, test {test:g}, seed {seed}" if len(cut) else "as the source has it"
     used = len(index) + len(unlabelled)
     record = msgspec.structs.replace(
         dataset.record,
-        split=how if len(cut) else AS_THE_SOURCE,
+        split=f"{how}, {by}" if named else how,
         sample=sample,
+        brought=brought,
         used=used,
         left_out=dataset.record.left_out + dataset.record.used - used,
     )

@@ -85,7 +85,7 @@ def find_learning_rate(
     rates = np.geomspace(*(bounds or (_DOWN * usual, _UP * usual)), steps).tolist()
     files = run_digest(run) if run else ""
     seeded = [_reseeded(record, number) for number in range(repeats)]
-    origins = [_origin(each, run) for each in seeded]
+    origins = [_origin(dataset, each, run) for each in seeded]
     weights = _digest(origins)
     climbs = tuple(_climbs(dataset, seeded, origins, rates))
     return RateSearch(
@@ -108,9 +108,9 @@ def weights_digest(model: keras.Model) -> str:
     return hashlib.sha256(dump_weights(model)).hexdigest()
 
 
-def _digest(models: Sequence[keras.Model]) -> str:
-    """Name the weights of several models by one sha256; where all have the same, by theirs."""
-    each = [weights_digest(model) for model in models]
+def _digest(stages: Sequence[Stage]) -> str:
+    """Name the weights of several networks by one sha256; where all have the same, by theirs."""
+    each = [weights_digest(stage.network) for stage in stages]
     return each[0] if len(set(each)) == 1 else hashlib.sha256(" ".join(each).encode()).hexdigest()
 
 
@@ -182,12 +182,12 @@ def _reseeded(record: RunRecord, number: int) -> RunRecord:
     return msgspec.structs.replace(record, recipe=msgspec.structs.replace(record.recipe, seed=seed))
 
 
-def _origin(record: RunRecord, run: Run | None) -> keras.Model:
-    """Build the network that a climb begins with a copy of."""
+def _origin(dataset: Dataset, record: RunRecord, run: Run | None) -> Stage:
+    """Make what a climb begins with: its images, and the network that it copies."""
     network = build_network(record)
     if run is not None:
         assign_weights(network, run.weights())
-    return network
+    return make_stage(dataset, record, network, 0)
 
 
 def _compiled(dataset: Dataset, record: RunRecord, rates: Float[np.ndarray, "steps"]) -> Stage:
@@ -204,7 +204,7 @@ def _compiled(dataset: Dataset, record: RunRecord, rates: Float[np.ndarray, "ste
 def _climbs(
     dataset: Dataset,
     records: Sequence[RunRecord],
-    origins: Sequence[keras.Model],
+    origins: Sequence[Stage],
     rates: list[float],
 ) -> Iterator[Climb]:
     """Train from the beginning again and again, each time while the rate climbs."""
@@ -214,11 +214,12 @@ def _climbs(
     bar = track(range(len(records) * len(rates)), "searching", len(records) * len(rates))
     with contextlib.closing(cast("Generator[int, None, None]", bar)):
         for record, origin in zip(records, origins, strict=True):
-            for variable, value in zip(stage.network.variables, origin.variables, strict=True):
+            copied = zip(stage.network.variables, origin.network.variables, strict=True)
+            for variable, value in copied:
                 variable.assign(value)
             for variable, value in zip(state, unused, strict=True):
                 variable.assign(value)
-            losses = _losses(stage, make_stage(dataset, record, origin, 0), len(rates), bar)
+            losses = _losses(stage, origin, len(rates), bar)
             yield Climb(
                 seed=record.recipe.seed,
                 losses=losses,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 import msgspec
 import numpy as np
 
-from darkroom.errors import DataError, RecipeError
+from darkroom.errors import DataError, DivergenceError
 from darkroom.findings import Finding
 from darkroom.intervals import wilson
 from darkroom.wording import counted, percent
@@ -28,10 +28,6 @@ _NAMED = 5  # images in a message; more are no help
 _FAIR_STEPS = 300  # after so many a network knows more than how frequent each class is
 FAR = 5.0  # own: beyond this factor a rate is far from what such networks usually learn with
 _CLEARLY = 0.98  # a loss or an error counts as lower below this share of the other
-
-
-class DivergenceError(RecipeError):
-    """The loss is no number any more: nothing good comes after it."""
 
 
 class Rates(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ import numpy as np
 from darkroom.backend import keras
 from darkroom.data.dataset import Dataset
 from darkroom.disk import BESIDE, disk_errors, write_file
-from darkroom.errors import ArtifactError, RecipeError
+from darkroom.errors import ArtifactError, DivergenceError, RecipeError
 from darkroom.findings import Finding
 from darkroom.models.catalog import build_model
 from darkroom.models.transfer import load_trunk_weights
@@ -34,13 +34,12 @@ from darkroom.training.course import stage_epochs
 from darkroom.training.curriculum import kept_ranks
 from darkroom.training.devices import distribute
 from darkroom.training.fit import fit_stage
-from darkroom.training.guards import DivergenceError
 from darkroom.training.memory import memory_errors, refuse_out_of_memory, trial_step
 from darkroom.training.record import History, Outcome, Paces, RunRecord
 from darkroom.training.run import BEST_WEIGHTS
 from darkroom.training.show import Quiet, Terminal
 from darkroom.training.stages import Stage, find_pretrained, make_stage
-from darkroom.training.stopping import asked_to_stop
+from darkroom.training.stopping import Asked, asked_to_stop
 from darkroom.training.watch import Keeper, Watch, give_states_back
 
 if TYPE_CHECKING:
@@ -124,15 +123,15 @@ def _stages(
 
     curriculum = recipe.curriculum
     ranks = None if curriculum is None else kept_ranks(run.path, run.dataset, curriculum)
-    images, done = run.dataset.counts["train"], len(position.epochs)
+    images = run.dataset.counts["train"]
     of_labels = run.record.task == "multi-label"
-    show = Terminal(images, sum(epochs), done, of_labels=of_labels) if show_it else Quiet()
+    show = Terminal(images, sum(epochs), of_labels=of_labels) if show_it else Quiet()
     with show:
         for number in range(position.stage, len(epochs)):
             with contextlib.ExitStack() as stack:
                 stack.enter_context(distribute(run.record.device.devices))
                 asked = stack.enter_context(asked_to_stop())
-                stack.enter_context(_fitting_memory(run, number, ranks))
+                stack.enter_context(_fitting_memory(run, number, ranks, asked))
                 show.prepare()
                 with asked.at_once():
                     stage = make_stage(run.dataset, run.record, run.network, number, ranks=ranks)
@@ -153,7 +152,7 @@ def _stages(
 
 
 @contextlib.contextmanager
-def _fitting_memory(run: Growing, number: int, ranks: Ranks | None) -> Iterator[None]:
+def _fitting_memory(run: Growing, number: int, ranks: Ranks | None, asked: Asked) -> Iterator[None]:
     """Turn too little memory into the batch size that fits."""
     try:
         yield
@@ -163,12 +162,13 @@ def _fitting_memory(run: Growing, number: int, ranks: Ranks | None) -> Iterator[
             network = build_network(run.record)
             return make_stage(run.dataset, run.record, network, number, ranks=ranks)
 
-        refuse_out_of_memory(
-            error,
-            trial_step(anew),
-            run.record.recipe.batch_size or 1,
-            devices=run.record.device.devices,
-        )
+        with asked.at_once():
+            refuse_out_of_memory(
+                error,
+                trial_step(anew),
+                run.record.recipe.batch_size or 1,
+                devices=run.record.device.devices,
+            )
 
 
 @contextlib.contextmanager

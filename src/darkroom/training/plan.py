@@ -15,7 +15,7 @@ from darkroom.data.preprocess import Preprocess
 from darkroom.findings import Finding
 from darkroom.models.architecture import Architecture, Network
 from darkroom.training.devices import choose_device
-from darkroom.training.recipe import Recipe, refuse_unused
+from darkroom.training.recipe import Recipe, refuse_idle
 from darkroom.training.record import Device, RunRecord
 from darkroom.training.settle import SMALL_PX, choose_network, settle_recipe
 
@@ -36,7 +36,7 @@ def plan(
     chosen = choose_network(dataset, recipe)
     device, versions = this_machine(recipe)
     recipe = settle_recipe(dataset, recipe, chosen, devices=device.devices)
-    refuse_unused(recipe)
+    refuse_idle(recipe)
     preprocess = _plan_preprocess(dataset, recipe, chosen.network)
     return RunRecord(
         recipe=recipe,

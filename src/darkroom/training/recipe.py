@@ -217,30 +217,41 @@ def given_recipe(recipe: Recipe | None) -> Recipe:
     return recipe or Recipe()
 
 
-def refuse_unused(recipe: Recipe) -> None:
-    """Refuse a setting of another schedule, optimizer or loss than those that are taken.
+def idle_settings(recipe: Recipe) -> dict[str, tuple[str, str]]:
+    """Name the settings of another schedule, optimizer or loss than those that are taken.
+
+    Args:
+        recipe: Of what it leaves open nothing is said.
+
+    Returns:
+        By dotted name what was taken instead, and the setting with which it would count.
+    """
+    optimizer, usual = recipe.optimizer, Optimizer()
+    found: dict[str, tuple[str, str]] = {
+        f"optimizer.{name}": (str(taken), f"optimizer.{field}={needed}")
+        for taken, field, needed, names in (
+            (optimizer.schedule, "schedule", "step", ("drops", "drop_factor")),
+            (optimizer.schedule, "schedule", "sgdr", ("cycles", "cycle_growth")),
+            (optimizer.name, "name", "sgd", ("momentum", "nesterov")),
+        )
+        for name in names
+        if getattr(optimizer, name) != getattr(usual, name) and taken not in (None, needed)
+    }
+    if recipe.focal_gamma != Recipe().focal_gamma and recipe.loss not in (None, "focal"):
+        found["focal_gamma"] = (str(recipe.loss), "loss=focal")
+    return found
+
+
+def refuse_idle(recipe: Recipe) -> None:
+    """Refuse a setting that would change nothing.
 
     Args:
         recipe: With nothing left open.
 
     Raises:
-        RecipeError: It would change nothing.
+        RecipeError: With what it belongs to.
     """
-    optimizer, usual = recipe.optimizer, Optimizer()
-    for taken, field, needed, names in (
-        (optimizer.schedule, "schedule", "step", ("drops", "drop_factor")),
-        (optimizer.schedule, "schedule", "sgdr", ("cycles", "cycle_growth")),
-        (optimizer.name, "name", "sgd", ("momentum", "nesterov")),
-    ):
-        for name in names:
-            value = getattr(optimizer, name)
-            if value != getattr(usual, name) and taken != needed:
-                raise RecipeError(
-                    f"optimizer.{name} = {value} changes nothing with {taken}",
-                    hint=f"--set optimizer.{field}={needed}, or leave optimizer.{name} out",
-                )
-    if recipe.focal_gamma != Recipe().focal_gamma and recipe.loss != "focal":
+    for name, (taken, needed) in idle_settings(recipe).items():
         raise RecipeError(
-            f"focal_gamma = {recipe.focal_gamma:g} changes nothing with {recipe.loss}",
-            hint="--set loss=focal, or leave focal_gamma out",
+            f"{name} changes nothing with {taken}", hint=f"--set {needed}, or leave {name} out"
         )

@@ -58,6 +58,8 @@ class Rewind:
         """
         if self._state is None or len(steps) == 1:
             return steps
+        if hasattr(self._model, "jax_state_sync"):  # within `fit` its variables hold nothing
+            self._model.jax_state_sync()
         restore_state(self._model, self._state)
         for step in range(self._step, steps.stop):
             self._model.reset_metrics()

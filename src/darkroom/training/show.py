@@ -74,12 +74,11 @@ class Terminal:
     Args:
         images: Training images per epoch.
         epochs: Of all stages.
-        done: Epochs that were finished before.
         of_labels: What is right is counted by label, because images have several.
     """
 
-    def __init__(self, images: int, epochs: int, done: int = 0, *, of_labels: bool = False) -> None:
-        self._epochs, self._images, self._before = epochs, images, done
+    def __init__(self, images: int, epochs: int, *, of_labels: bool = False) -> None:
+        self._epochs, self._images, self._before = epochs, images, 0.0
         self._accuracy = "labels right" if of_labels else "accuracy"
         self._bar: Progress | None = None
         self._task: TaskID | None = None
@@ -104,16 +103,16 @@ class Terminal:
             self._bar.stop()
         self._bar, self._task, self._is_waiting = None, None, True
 
-    def _begin(self, epoch: int) -> None:
+    def _begin(self, done: float) -> None:
         self._is_waiting = False
-        self._began, self._before = time.monotonic(), epoch
+        self._began, self._before = time.monotonic(), done
         if sys.stderr.isatty():
-            self._bar, self._task = _training_bar(self._epochs, epoch)
+            self._bar, self._task = _training_bar(self._epochs, done)
 
     def step(self, epoch: int, share: float, logs: dict[str, Any]) -> None:
         """Move the bar, a few times a second."""
         if self._is_waiting:
-            self._begin(epoch)
+            self._begin(epoch + share)  # what came before was not seen to begin
         now = time.monotonic()
         if self._bar is None or self._task is None or now - self._shown < _REFRESH_S:
             return
@@ -132,7 +131,7 @@ class Terminal:
     def epoch(self, done: Epoch, pace: Pace, is_best: bool) -> None:  # noqa: FBT001
         """Say what the epoch came to."""
         if self._is_waiting:  # an epoch that was only judged
-            self._begin(done.number - 1)
+            self._begin(done.number)
         valid = self._goodness(done.valid_accuracy, done.valid_error)
         self._valid = f" · valid {valid.removeprefix(f'{self._accuracy} ').removeprefix('error ')}"
         if self._bar is not None and self._task is not None:
@@ -144,7 +143,7 @@ class Terminal:
             return
         self._shown = now
         here = done.number - self._before
-        left = (now - self._began) / here * (self._epochs - done.number)
+        left = (now - self._began) / here * (self._epochs - done.number) if here else 0.0
         best = " (best)" if is_best else ""
         print(  # noqa: T201 - this is the terminal
             f"  epoch {done.number}/{self._epochs} · loss {done.loss:.3f} · "
@@ -168,7 +167,7 @@ class Terminal:
         return f"{self._accuracy} {percent(accuracy or 0.0)}"
 
 
-def _training_bar(epochs: int, done: int) -> tuple[Progress, TaskID]:
+def _training_bar(epochs: int, done: float) -> tuple[Progress, TaskID]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
     from rich.table import Column
@@ -184,6 +183,7 @@ def _training_bar(epochs: int, done: int) -> tuple[Progress, TaskID]:
         console=Console(stderr=True),
         transient=True,
     )
-    task = bar.add_task(f"epoch {done + 1}", total=epochs, completed=done, told="")
+    task = bar.add_task(f"epoch {int(done) + 1}/{epochs}", total=epochs, told="")
+    bar.update(task, completed=done)
     bar.start()
     return bar, task

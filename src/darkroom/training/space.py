@@ -15,7 +15,7 @@ import msgspec
 from darkroom.errors import RecipeError
 from darkroom.records import from_document
 from darkroom.settings import with_overrides
-from darkroom.training.recipe import Recipe, given_recipe
+from darkroom.training.recipe import Recipe, given_recipe, idle_settings
 
 Choice = bool | int | float | str
 _NEVER = ("seed",)  # a search by seed finds luck
@@ -105,10 +105,14 @@ def check_space(space: Space, recipe: Recipe | None = None) -> None:
 def with_settings(recipe: Recipe, settings: Mapping[str, Choice]) -> Recipe:
     """Replace settings of a recipe by their dotted names.
 
+    A setting that would be idle beside the others, as a momentum beside adamw, is left out.
+
     Raises:
         RecipeError: A name is unknown or a value does not fit.
     """
-    return with_overrides(recipe, as_typed(settings))
+    made = with_overrides(recipe, as_typed(settings))
+    used = {name: settings[name] for name in settings.keys() - idle_settings(made).keys()}
+    return made if len(used) == len(settings) else with_overrides(recipe, as_typed(used))
 
 
 def as_typed(settings: Mapping[str, Choice]) -> list[str]:

@@ -35,6 +35,7 @@ class StudyRun(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     measured: float  # of the validation part, at the epoch that was kept
     images_per_s: float | None  # None: one epoch alone, in which the network was compiled too
     seconds: float  # training and validation
+    step: float = 0.0  # `measured` is a multiple of it; 0: of none
 
 
 class StudyPoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -139,7 +140,7 @@ def conclude(
         points.append(
             StudyPoint(
                 value=value,
-                measured=_bounded(mean_of([run.measured for run in of]), measure),
+                measured=_bounded(mean_of([run.measured for run in of], step=of[0].step), measure),
                 images_per_s=geometric_mean_of(speeds) if speeds else None,
             )
         )
@@ -271,7 +272,8 @@ def _lost(study: Study, point: StudyPoint, best: StudyPoint) -> Mean:
             for run in study.runs
             if run.value == point.value and run.seed in by_seed
         ]
-        or [point.measured.value - best.measured.value]
+        or [point.measured.value - best.measured.value],
+        step=study.runs[0].step,
     )
 
 

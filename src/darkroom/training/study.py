@@ -195,6 +195,14 @@ def measured_in(run: Run, measure: Measure) -> float:
     return float(getattr(run.best, f"valid_{measure}"))
 
 
+def step_of(dataset: Dataset, measure: Measure) -> float:
+    """Give what a measure of the validation part is a multiple of: one image, or one label."""
+    if measure == "error":
+        return 0.0
+    labels = len(dataset.classes) if dataset.task == "multi-label" else 1
+    return 1 / (dataset.counts["valid"] * labels)
+
+
 def _refuse_grid(what: StudyName, values: Values, repeats: int) -> None:
     """Refuse what would tell nothing after all trainings, before the first."""
     if what == "seeds" and values is not None:
@@ -279,6 +287,7 @@ def _as_study_run(run: Run, cell: Cell, measure: Measure) -> StudyRun:
         seed=cell.recipe.seed,
         run=run.name,
         measured=measured_in(run, measure),
+        step=step_of(cell.dataset, measure),
         images_per_s=speed_of(run),
         seconds=sum(pace.seconds for pace in run.pace),
     )

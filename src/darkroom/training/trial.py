@@ -20,6 +20,7 @@ from darkroom.training.recipe import Curriculum, Recipe
 from darkroom.training.repeats import Mean, mean_of
 from darkroom.training.run import Run
 from darkroom.training.studies import Measure, told_gain
+from darkroom.training.study import step_of
 from darkroom.wording import percent
 from darkroom.workspace import Workspace
 
@@ -162,7 +163,7 @@ def try_curriculum(
         )
         for eased, control in zip(runs[::2], runs[1::2], strict=True)
     )
-    best, last = compare_orders(pairs, measure, images=dataset.counts["valid"])
+    best, last = compare_orders(pairs, measure, step=step_of(dataset, measure))
     return CurriculumTrial(
         dataset=dataset.name,
         model=runs[0].record.architecture.name,
@@ -174,13 +175,13 @@ def try_curriculum(
     )
 
 
-def compare_orders(pairs: Sequence[Pair], measure: Measure, *, images: int) -> tuple[Mean, Mean]:
+def compare_orders(pairs: Sequence[Pair], measure: Measure, *, step: float) -> tuple[Mean, Mean]:
     """Give how much better the curriculum is than random order, pair by pair.
 
     Args:
         pairs: At least one.
         measure: Of accuracy more is better, of an error less.
-        images: Of the validation part.
+        step: That the measure is a multiple of, as `step_of` gives it.
 
     Returns:
         The mean difference of the best epochs and that of the last ones, above 0 where the
@@ -189,7 +190,6 @@ def compare_orders(pairs: Sequence[Pair], measure: Measure, *, images: int) -> t
     better, sign = (min, -1) if measure == "error" else (max, 1)
     best = [sign * (better(pair.curriculum) - better(pair.random)) for pair in pairs]
     last = [sign * (pair.curriculum[-1] - pair.random[-1]) for pair in pairs]
-    step = 0.0 if measure == "error" else 1 / images
     return mean_of(best, step=step), mean_of(last, step=step)
 
 

@@ -30,7 +30,7 @@ from darkroom.training.space import (
     starting_point,
     with_settings,
 )
-from darkroom.training.study import Ask, measured_in
+from darkroom.training.study import Ask, measured_in, step_of
 from darkroom.training.trials import Trials
 from darkroom.training.tuning import FreshPair, Search, SearchPlan, Tried, Tuning
 
@@ -260,6 +260,8 @@ def _with_fresh_seeds(planned: Planned, settings: dict[str, Choice]) -> dict[str
                 )
             )
     sign = -1 if job.plan.measure == "error" else 1
-    step = 0.0 if sign < 0 else 1 / planned.dataset.counts["valid"]
-    gain = mean_of([sign * (pair.winner - pair.start) for pair in pairs], step=step)
+    gain = mean_of(
+        [sign * (pair.winner - pair.start) for pair in pairs],
+        step=step_of(planned.dataset, job.plan.measure),
+    )
     return {"pairs": tuple(pairs), "gain": gain}

@@ -53,7 +53,7 @@ def test_no_finding_names_the_training_that_led_to_it(name):
     assert shlex.split(found.next_step) != shlex.split(ill.train_again())
 
 
-@pytest.mark.parametrize(("batch_size", "tried"), [(4, "batch_size=32"), (64, "epochs=6")])
+@pytest.mark.parametrize(("batch_size", "tried"), [(4, "batch_size=32"), (64, "epochs=18")])
 def test_statistics_of_batch_norm_are_steadied_by_larger_batches_or_more_of_them(batch_size, tried):
     ill = ILL["batch-norm"](healthy())
     ill = changed(ill, recipe=msgspec.structs.replace(ill.recipe, batch_size=batch_size))
@@ -174,11 +174,11 @@ def test_images_that_are_dealt_anew_are_trained_on_as_before():
     )
 
 
-@pytest.mark.parametrize("has_own_parts", [True, False])
-def test_a_tiny_validation_part_leaves_a_test_part_of_the_source_alone(has_own_parts):
-    found = tiny_validation(changed(healthy(), valid_images=20, has_own_parts=has_own_parts))
-    assert ("data.parts=anew" in found.next_step) is has_own_parts
-    assert "data.valid=0.3" in found.next_step
+@pytest.mark.parametrize("brings_test", [True, False])
+def test_who_is_to_deal_anew_is_told_that_the_test_part_of_the_source_goes(brings_test):
+    found = tiny_validation(changed(healthy(), valid_images=20, brings_test=brings_test))
+    assert "data.parts=anew --set data.valid=0.3" in found.next_step
+    assert ("test part" in found.what) is brings_test
 
 
 def test_a_patience_that_ended_a_training_is_left_out_where_it_should_go_on():
@@ -187,3 +187,11 @@ def test_a_patience_that_ended_a_training_is_left_out_where_it_should_go_on():
     assert "patience" not in stopped.train_again("epochs=9")
     assert "patience=1" in stopped.train_again("dropout=0.5")
     assert "patience=1" in changed(healthy(), settled=settled).train_again("epochs=9")
+
+
+@pytest.mark.parametrize(("steps", "epochs"), [(10, 60), (49, 13), (50, 6), (900, 6)])
+def test_more_epochs_are_three_times_as_many_unless_those_are_a_few_steps_too(steps, epochs):
+    history = healthy().history[:2]
+    recipe = msgspec.structs.replace(healthy().recipe, epochs=2)
+    evidence = changed(healthy(), history=history, steps=steps, recipe=recipe)
+    assert evidence.more_epochs == f"epochs={epochs}"

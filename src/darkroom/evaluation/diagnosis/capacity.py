@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from darkroom.evaluation.diagnosis.evidence import Evidence, gap_between, points, told_share
 from darkroom.findings import Finding
-from darkroom.training.guards import epochs_of_fair_steps
 
 _GAP = 0.05  # own: of the images, by the lower end of the interval
 _CLEAR_GAP = 0.1  # own: what was measured
@@ -66,8 +65,7 @@ def _stronger(evidence: Evidence) -> str:
     if evidence.is_pretrained and not recipe.transfer.fine_tune_epochs:
         return "transfer.fine_tune_epochs=6"
     if evidence.is_pretrained or (recipe.width >= 1 and evidence.steps < _LONG):
-        fair = epochs_of_fair_steps(len(evidence.history), evidence.steps)
-        return f"epochs={max(3 * (recipe.epochs or 1), fair)}"
+        return evidence.more_epochs
     return f"width={2 * recipe.width:g}"
 
 

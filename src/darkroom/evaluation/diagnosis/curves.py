@@ -49,7 +49,7 @@ def too_few_epochs(evidence: Evidence) -> Finding | Unclear | None:
             f"the training ended while it still got better: {told}; on its own training images it "
             f"gives {evidence.told(evidence.train.score)}"
         ),
-        next_step=evidence.train_again(f"epochs={3 * len(history)}"),
+        next_step=evidence.train_again(evidence.more_epochs),
     )
 
 

@@ -13,13 +13,15 @@ import numpy as np
 
 from darkroom.decision import Task
 from darkroom.intervals import Estimate, mean_interval, wilson
-from darkroom.training.guards import Chance
+from darkroom.training.guards import Chance, epochs_of_fair_steps
 from darkroom.training.recipe import Recipe
 from darkroom.training.record import Epoch, Outcome
 from darkroom.wording import percent
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
+
+_FEW_STEPS = 150  # own: half of those after which a network has learned something
 
 
 class Answered(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -64,7 +66,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     source: str  # what opens its dataset, in the parts that it has
     location: str  # where its images lie
     opened_with: dict[str, object] = {}  # settings of `data` without which it would not open so
-    has_own_parts: bool = False  # every part of it is as its source has it
+    brings_test: bool = False  # the test part is as its source has it
     task: Task
     classes: tuple[str, ...]
     recipe: Recipe  # settled
@@ -97,6 +99,14 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     def best(self) -> Epoch | None:
         """The epoch whose weights were kept."""
         return self.history[self.best_epoch - 1] if self.best_epoch else None
+
+    @property
+    def more_epochs(self) -> str:
+        """The setting of three times the epochs, and of more where even these are a few steps."""
+        epochs, steps = len(self.history) or 1, self.steps
+        if 3 * steps < _FEW_STEPS:
+            return f"epochs={epochs_of_fair_steps(epochs, steps)}"
+        return f"epochs={3 * max(epochs, self.recipe.epochs or 1)}"
 
     def skill(self, answered: Answered) -> Estimate:
         """Say how far the way from a constant answer to a perfect one was gone, mostly 0..1."""

@@ -12,7 +12,7 @@ from darkroom.data.dataset import Dataset
 from darkroom.data.leaks import find_leaks
 from darkroom.data.pixels import Images, load_images
 from darkroom.data.preprocess import scale_pixels
-from darkroom.data.split import AS_THE_SOURCE, BY_FOLDER
+from darkroom.data.split import BY_FOLDER
 from darkroom.data.wording import what_opens
 from darkroom.errors import ArtifactError, DataError
 from darkroom.evaluation.diagnosis.evidence import Answered, Evidence, gap_between
@@ -88,7 +88,7 @@ def _told_by_records(run: Run) -> Evidence:
         source=what_opens(dataset),
         location=dataset.record.location,
         opened_with=_opened_with(dataset),
-        has_own_parts=dataset.record.split == AS_THE_SOURCE,
+        brings_test="test" in dataset.record.brought,
         task=record.task,
         classes=record.classes,
         recipe=record.recipe,

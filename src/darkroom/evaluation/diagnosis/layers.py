@@ -33,7 +33,7 @@ def _steadier(evidence: Evidence) -> str:
     batch_size = evidence.recipe.batch_size or _FEW
     if batch_size < _FEW:
         return f"batch_size={_FEW}"
-    return f"epochs={3 * len(evidence.history)}"
+    return evidence.more_epochs
 
 
 def dead_units(evidence: Evidence) -> Finding | None:
