@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from types import TracebackType
@@ -113,6 +114,7 @@ class Terminal:
         """Move the bar, a few times a second."""
         if self._is_waiting:
             self._begin(epoch + share)  # what came before was not seen to begin
+            return
         now = time.monotonic()
         if self._bar is None or self._task is None or now - self._shown < _REFRESH_S:
             return
@@ -183,7 +185,7 @@ def _training_bar(epochs: int, done: float) -> tuple[Progress, TaskID]:
         console=Console(stderr=True),
         transient=True,
     )
-    task = bar.add_task(f"epoch {int(done) + 1}/{epochs}", total=epochs, told="")
+    task = bar.add_task(f"epoch {max(math.ceil(done), 1)}/{epochs}", total=epochs, told="")
     bar.update(task, completed=done)
     bar.start()
     return bar, task

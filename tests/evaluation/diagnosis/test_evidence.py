@@ -140,6 +140,17 @@ def test_a_loss_that_climbed_back_or_is_no_number_speaks_of_the_rate():
     assert "rate-too-high" not in [each.name for each in judge_evidence(control)]
 
 
+@pytest.mark.parametrize("stages", [("head", "fine-tune"), ("head", "head")])
+def test_losses_of_a_head_and_of_a_thawed_trunk_are_not_held_against_each_other(stages):
+    epochs = history(0.9, 0.5)  # of images that are varied, a thawed trunk sees harder ones
+    staged = tuple(
+        msgspec.structs.replace(epoch, stage=stage)
+        for epoch, stage in zip(epochs, stages, strict=True)
+    )
+    found = [each.name for each in judge_evidence(changed(healthy(), history=staged, best_epoch=1))]
+    assert ("rate-too-high" in found) is (stages == ("head", "head"))
+
+
 def test_numbers_are_judged_by_their_error():
     rng = np.random.default_rng(0)
 

@@ -18,7 +18,9 @@ def rate_too_high(evidence: Evidence) -> Finding | Unclear | None:
         return _too_high(evidence, "the training diverged: its loss is no number any more")
     if not evidence.history:
         return Unclear(name="rate-too-high", why="no epoch was finished")
-    losses = [epoch.loss for epoch in evidence.history]
+    # A stage has images and a network of its own: losses of two cannot be held against each other.
+    stage = evidence.history[-1].stage
+    losses = [epoch.loss for epoch in evidence.history if epoch.stage == stage]
     climbed = losses[-1] - min(losses)
     if evidence.chance.loss is not None and climbed > _CLIMBED * evidence.chance.loss:
         told = f"the training loss came down to {min(losses):.3g} and ended at {losses[-1]:.3g}"
