@@ -15,7 +15,7 @@ _LONG = """
 import os, signal, sys, time
 from darkroom.training import stopping
 
-stopping._GRACE_S = 0.5
+stopping._GRACE_S = float(sys.argv[3])
 with stopping.asked_to_stop() as asked:
     os.kill(os.getpid(), getattr(signal, sys.argv[1]))
     time.sleep(float(sys.argv[2]))  # goes on after a signal, as a step does
@@ -23,21 +23,24 @@ with stopping.asked_to_stop() as asked:
 """
 
 
-def long_step(asked_by: str, seconds: float) -> tuple[int, str]:
+def long_step(asked_by: str, seconds: float, *, grace: float) -> tuple[int, str]:
     done = subprocess.run(
-        [sys.executable, "-c", _LONG, asked_by, str(seconds)],
+        [sys.executable, "-c", _LONG, asked_by, str(seconds), str(grace)],
         capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     return done.returncode, done.stdout.strip()
 
 
 def test_sigterm_ends_a_process_whose_step_is_too_long():
-    assert long_step("SIGTERM", 3600) == (143, "")
+    assert long_step("SIGTERM", 3600, grace=0.5) == (143, "")
 
 
-@pytest.mark.parametrize(("asked_by", "seconds"), [("SIGTERM", 0), ("SIGINT", 2)])
-def test_a_step_that_ends_in_time_or_was_asked_by_ctrl_c_comes_to_its_end(asked_by, seconds):
-    assert long_step(asked_by, seconds) == (0, f"came to its end, asked by {asked_by}")
+@pytest.mark.parametrize(
+    ("asked_by", "seconds", "grace"), [("SIGTERM", 0, 300), ("SIGINT", 2, 0.1)]
+)
+def test_a_step_that_ends_in_time_or_was_asked_by_ctrl_c_comes_to_its_end(asked_by, seconds, grace):
+    ended = long_step(asked_by, seconds, grace=grace)
+    assert ended == (0, f"came to its end, asked by {asked_by}")
 
 
 @pytest.mark.parametrize(
