@@ -128,7 +128,7 @@ def test_patience_stops_a_run_that_gets_no_better(few):
 @pytest.mark.parametrize(("rate", "troubles"), [(1e-9, ["no-learning"]), (0.01, [])])
 def test_a_run_that_learns_nothing_says_so(few, rate, troubles):
     learning = Optimizer(name="adam", peak_lr=rate)
-    run = darkroom.train(few, recipe(epochs=12, width=0.5, optimizer=learning))
+    run = darkroom.train(few, recipe(epochs=40, width=0.5, optimizer=learning))
     assert [trouble.name for trouble in run.record.troubles] == troubles
 
 
