@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 
+import h5py
 import numpy as np
 import polars as pl
 import pytest
@@ -229,9 +230,13 @@ def test_a_missing_file_is_refused(dataset, tmp_path):
 def test_weights_that_keras_has_kept_are_found(tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     assert find_trunk_weights() is None
-    kept = tmp_path / "models" / TRUNKS["mobilenet_v2"].published[1.0].file
+    published = TRUNKS["mobilenet_v2"].published[1.0]
+    kept = tmp_path / "models" / published.file
     kept.parent.mkdir()
-    kept.write_bytes(b"weights")
+    kept.write_bytes(b"no weights")
+    assert find_trunk_weights() is None
+    with h5py.File(kept, "w") as file:
+        file.create_dataset("layer/vars/0", shape=(published.numbers,), dtype=np.float32)
     assert find_trunk_weights() == kept
 
 
