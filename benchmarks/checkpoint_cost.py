@@ -2,7 +2,7 @@
 
 One measurement is a training of some epochs, from the end of its first epoch to the end of its
 last: compilation is left out, every save between is in. In `every epoch` each of them is saved; in
-`epochs of tenths of a second`, where that would cost more, those that may be by the share of the
+`short epochs` of about a second, where that costs more, those that may be by the share of the
 time that saving may take. With CIFAR-10 where it lies, else with the built-in digits.
 """
 
@@ -105,7 +105,7 @@ def main() -> None:
             digits = darkroom.open_dataset("builtin:digits", workspace=workspace)
             short = usual = darkroom.split_dataset(digits)
         figures: dict[str, dict[str, object]] = {
-            "epochs of tenths of a second": compare(short, watch._SHARE),
+            "short epochs": compare(short, watch._SHARE),
             "every epoch": compare(usual, math.inf),
         }
     goals = {
