@@ -154,6 +154,19 @@ class Workspace:
                     found.append((Path(place), read_manifest(Path(place))))
         return sorted(found, key=_age, reverse=True)
 
+    def children(self, path: Path, kind: Kind) -> list[Path]:
+        """List the artifacts of a kind that were made from one, the newest first.
+
+        Raises:
+            ArtifactError: There is no artifact at `path`.
+        """
+        made_from = read_manifest(path).id
+        return [
+            child
+            for child, manifest in self.artifacts(kind)
+            if made_from in [parent.id for parent in manifest.parents]
+        ]
+
     def find(self, text: str | Path, *kinds: Kind) -> Path:
         """Find an artifact by its path, its name, or the beginning of its name or id.
 

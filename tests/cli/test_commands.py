@@ -111,6 +111,15 @@ def test_the_latest_evaluation_of_a_run_is_meant_by_its_name(
     assert (code, out.strip()) == (0, str(tmp_path / "wrong"))
 
 
+def test_a_run_that_was_not_evaluated_is_sent_to_be(typed, run, workspace):
+    target = workspace.folder("run") / run.name
+    shutil.copytree(run.path, target)
+    code, _, said = typed("failures", run.name)
+    assert code == 2
+    assert f"{run.name} has not been evaluated" in said
+    assert f"darkroom evaluate {run.name}" in said
+
+
 def test_check_says_what_it_found_and_exits_with_1_on_an_error(typed, folder, workspace):
     assert typed("check", folder)[0] == 0
     (folder / "ball" / "broken.jpg").write_bytes(b"\xff\xd8\xff nothing")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from darkroom.errors import ArtifactError
-from darkroom.storage import Kind, read_manifest
+from darkroom.storage import Kind
 from darkroom.workspace import Workspace
 
 
@@ -42,12 +42,10 @@ def newest_evaluation(named: str | None) -> Path:
             path = Workspace().find(named, "run")
         except ArtifactError:
             raise unknown from None
-    manifest = read_manifest(path)
-    for folder, child in Workspace(path.parent.parent).artifacts("evaluation"):
-        if manifest.id in [parent.id for parent in child.parents]:
-            return folder
+    for evaluation in Workspace(path.parent.parent).children(path, "evaluation"):
+        return evaluation
     raise ArtifactError(
-        f"{manifest.name} has not been evaluated", hint=shlex.join(["darkroom", "evaluate", named])
+        f"{path.name} has not been evaluated", hint=shlex.join(["darkroom", "evaluate", named])
     )
 
 

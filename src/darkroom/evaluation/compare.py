@@ -71,11 +71,10 @@ def find_evaluation(
     manifest = read_manifest(path)
     if manifest.kind != "run":
         return open_evaluation(path)
-    for folder, child in Workspace(path.parent.parent).artifacts("evaluation"):
-        if manifest.id in [parent.id for parent in child.parents]:
-            evaluation = open_evaluation(folder)
-            if evaluation.record.part == part:
-                return evaluation
+    for folder in Workspace(path.parent.parent).children(path, "evaluation"):
+        evaluation = open_evaluation(folder)
+        if evaluation.record.part == part:
+            return evaluation
     raise ArtifactError(
         f"{manifest.name} has not been evaluated on its part {part}",
         hint=f"darkroom evaluate {quote(str(path))} --part {part}",

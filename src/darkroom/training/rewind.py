@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 from darkroom.backend import keras
+from darkroom.progress import track
 from darkroom.training.checkpoint import gather_state, restore_state
 
 if TYPE_CHECKING:
@@ -61,7 +62,8 @@ class Rewind:
         if hasattr(self._model, "jax_state_sync"):  # within `fit` its variables hold nothing
             self._model.jax_state_sync()
         restore_state(self._model, self._state)
-        for step in range(self._step, steps.stop):
+        again = range(self._step, steps.stop)
+        for step in track(again, "looking for the step that broke", len(again)):
             self._model.reset_metrics()
             told = self._model.train_on_batch(*self._batches[step], return_dict=True)
             if not math.isfinite(float(told["loss"])):

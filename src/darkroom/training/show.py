@@ -134,8 +134,7 @@ class Terminal:
         """Say what the epoch came to."""
         if self._is_waiting:  # an epoch that was only judged
             self._begin(done.number)
-        valid = self._goodness(done.valid_accuracy, done.valid_error)
-        self._valid = f" · valid {valid.removeprefix(f'{self._accuracy} ').removeprefix('error ')}"
+        self._valid = f" · valid {_level(done.valid_accuracy, done.valid_error)}"
         if self._bar is not None and self._task is not None:
             told = f"epoch {done.number}/{self._epochs}"
             self._bar.update(self._task, completed=done.number, description=told)
@@ -145,12 +144,13 @@ class Terminal:
             return
         self._shown = now
         here = done.number - self._before
-        left = (now - self._began) / here * (self._epochs - done.number) if here else 0.0
+        left = (now - self._began) / here * (self._epochs - done.number) if here else None
+        told_left = "" if left is None else f" · {left:.0f} s left"
         best = " (best)" if is_best else ""
         print(  # noqa: T201 - this is the terminal
             f"  epoch {done.number}/{self._epochs} · loss {done.loss:.3f} · "
             f"{self._goodness(done.accuracy, done.error)}{self._valid}{best} · "
-            f"{pace.images_per_s:,.0f} images/s · {left:.0f} s left",
+            f"{pace.images_per_s:,.0f} images/s{told_left}",
             file=sys.stderr,
             flush=True,
         )
@@ -164,9 +164,11 @@ class Terminal:
             print(words, file=sys.stderr, flush=True)  # noqa: T201 - this is the terminal
 
     def _goodness(self, accuracy: float | None, error: float | None) -> str:
-        if error is not None:
-            return f"error {error:.3g}"
-        return f"{self._accuracy} {percent(accuracy or 0.0)}"
+        return f"{self._accuracy if error is None else 'error'} {_level(accuracy, error)}"
+
+
+def _level(accuracy: float | None, error: float | None) -> str:
+    return percent(accuracy or 0.0) if error is None else f"{error:.3g}"
 
 
 def _training_bar(epochs: int, done: float) -> tuple[Progress, TaskID]:
