@@ -87,7 +87,10 @@ def test_groups_that_the_split_was_told_of_stay_together(workspace, tmp_path):
     opened = open_dataset(tmp_path / "p", workspace=workspace)
     torn = []
     for group_by in ("folder", None):
-        subset = training_subset(split_dataset(opened, group_by=group_by), 0.5)
+        split = split_dataset(opened, group_by=group_by)
+        assert split.record.group_by == (group_by or "")
+        assert ("grouped by folder" in split.record.split) is bool(group_by)
+        subset = training_subset(split, 0.5)
         kept = Counter(name.rpartition("/")[0] for name in names(subset, "train"))
         torn.append(sum(0 < count < 4 for count in kept.values()))
     assert torn[0] == 0

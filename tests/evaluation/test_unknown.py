@@ -17,6 +17,7 @@ from darkroom.evaluation.unknown import (
     fit_unknown,
     images_needed,
     measure_unknown,
+    share_promised,
 )
 from darkroom.records import from_json, to_json
 
@@ -69,6 +70,15 @@ def test_the_promise_is_not_kept_by_refusing_nothing():
 @pytest.mark.parametrize(("share", "needed"), [(0.05, 400), (0.1, 200), (1.0, 20), (0.0, None)])
 def test_a_promise_needs_twenty_false_alarms(share, needed):
     assert images_needed(share) == needed
+
+
+def test_so_many_images_can_promise_the_share_that_is_said_and_none_below_it():
+    assert share_promised(20) is None
+    assert share_promised(80) == 0.25
+    for images in range(21, 3_000):
+        share = share_promised(images)
+        assert images_needed(share) <= images
+        assert share == 0.01 or images_needed(share - 0.01) > images
 
 
 def test_a_validation_part_that_is_too_small_gives_no_rule():

@@ -74,6 +74,7 @@ class DatasetRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     split: str = ""  # how the parts were made, in words; empty when the source brought them
     sample: float = 1.0  # the share that was kept, 0..1
     brought: tuple[str, ...] = ()  # parts that are as the source has them
+    group_by: str = ""  # `folder`: images of one stay in one part
 
     @property
     def skipped(self) -> int:

@@ -17,7 +17,6 @@ from darkroom.data.wording import what_opens
 from darkroom.errors import DataError
 from darkroom.wording import counted
 
-BY_FOLDER = "grouped by folder"  # in the words of a record
 _CUT = ("train", "valid", "test")
 
 
@@ -133,12 +132,15 @@ def _dealt(
     keep = np.array([_draw(group, "sample", seed) < sample for group in groups])
     index = index.with_columns(pl.Series("part", parts.tolist(), dtype=pl.String)).filter(keep)
     _refuse_empty(dataset, index, groups=len(set(groups)), sample=sample)
-    by = BY_FOLDER if isinstance(group_by, str) else "grouped"
     how = f"valid {valid:g}, test {test:g}, seed {seed}" if len(cut) else "as the source has it"
+    by = group_by if isinstance(group_by, str) else ""
+    if named:
+        how += f", grouped by {by}" if by else ", grouped"
     used = len(index) + len(unlabelled)
     record = msgspec.structs.replace(
         dataset.record,
-        split=f"{how}, {by}" if named else how,
+        split=how,
+        group_by=by,
         sample=sample,
         brought=brought,
         used=used,

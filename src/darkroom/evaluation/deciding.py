@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from darkroom.decision import Decision, Task, check_answers, decide
 from darkroom.evaluation.calibration import FEWEST_IMAGES, fit_temperature
 from darkroom.evaluation.coverage import fit_abstain
 from darkroom.evaluation.thresholds import FEWEST_POSITIVES, fit_thresholds
-from darkroom.evaluation.unknown import fit_unknown, images_needed
+from darkroom.evaluation.unknown import fit_unknown, images_needed, share_promised
 from darkroom.problem import Problem
 from darkroom.wording import counted, percent
 
@@ -130,21 +129,13 @@ def _why_no_rule(probabilities: Table, share: float, task: Task) -> str:
             "try --set problem.false_alarms=0.01"
         )
     if images < needed:
+        allowed = share_promised(images)
         return (
             f"to promise {percent(share)} the validation part needs {needed:,} images, and has "
-            f"{images:,}; {_MORE_VALID}, or allow more false alarms{_allowed(images)}"
+            f"{images:,}; {_MORE_VALID}, or allow more false alarms"
+            + (f": --set problem.false_alarms={allowed:g}" if allowed else "")
         )
     return ""
-
-
-def _allowed(images: int) -> str:
-    """Say which share of false alarms so many images can promise, in whole percent."""
-    share = next((one / 100 for one in range(1, 100) if images >= _needed(one / 100)), None)
-    return "" if share is None else f": --set problem.false_alarms={share:g}"
-
-
-def _needed(share: float) -> float:
-    return images_needed(share) or math.inf
 
 
 def _asked(problem: Problem) -> str:

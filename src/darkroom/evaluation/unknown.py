@@ -53,6 +53,15 @@ def images_needed(false_alarms: float) -> int | None:
     return math.ceil(_EXPECTED / false_alarms) if false_alarms > 0 else None
 
 
+def share_promised(images: int) -> float | None:
+    """Say which share of false alarms so many validation images can promise, in whole percent.
+
+    Returns:
+        0.01 or more; None: they are too few for any.
+    """
+    return math.ceil(100 * _EXPECTED / images) / 100 if images > _EXPECTED else None
+
+
 def fit_unknown(
     known: Table, outliers: Mapping[str, Table], *, false_alarms: float
 ) -> tuple[Sureness, float] | None:

@@ -15,6 +15,7 @@ from darkroom.evaluation.diagnosis.evidence import gap_between, mapped, share_of
 from darkroom.evaluation.diagnosis.inputs import AS_THEY_ARE, REVERSED
 from darkroom.evaluation.diagnosis.parts import tiny_validation
 from darkroom.intervals import Estimate
+from darkroom.training.guards import Chance
 from tests.evaluation.diagnosis.drawn import ILL, answered, changed, healthy, history, with_rate
 
 
@@ -177,7 +178,7 @@ def test_numbers_are_judged_by_their_error():
 def test_images_that_are_dealt_anew_are_trained_on_as_before():
     opened_with = {"data.target": "light", "data.group_by": "folder"}
     evidence = changed(healthy(), settled={"model": "mlp"}, opened_with=opened_with)
-    words = shlex.split(evidence.split_again(parts="anew", valid=0.3))
+    words = shlex.split(evidence.split_again(valid=0.3))
     assert words[:3] == ["darkroom", "train", "photos"]
     assert words[3:] == shlex.split(
         "--set model=mlp --set data.target=light --set data.group_by=folder --set data.parts=anew "
@@ -185,11 +186,17 @@ def test_images_that_are_dealt_anew_are_trained_on_as_before():
     )
 
 
+def few_learned_from() -> Chance:
+    return msgspec.structs.replace(healthy().chance, images=90)
+
+
 @pytest.mark.parametrize("brings_test", [True, False])
 def test_who_is_to_deal_anew_is_told_that_the_test_part_of_the_source_goes(brings_test):
     found = tiny_validation(changed(healthy(), valid_images=20, brings_test=brings_test))
     assert "data.parts=anew --set data.valid=0.3" in found.next_step
     assert ("test part" in found.what) is brings_test
+    enough = changed(healthy(), valid_images=40, brings_test=brings_test, chance=few_learned_from())
+    assert "test part" not in tiny_validation(enough).what  # nothing is dealt: more are needed
 
 
 def test_a_patience_that_ended_a_training_is_left_out_where_it_should_go_on():

@@ -133,12 +133,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
         return _train(self.source, {**kept, **changed})
 
     def split_again(self, **settings: object) -> str:
-        """Give the command that deals the images into parts again, and trains as before.
-
-        Args:
-            settings: Of `data`. With `parts="anew"` parts that the source brings are forgotten.
-        """
-        dealt = {f"data.{name}": value for name, value in settings.items()}
+        """Give the command that deals all images anew, copies together, and trains as before."""
+        dealt = {f"data.{name}": value for name, value in {"parts": "anew", **settings}.items()}
         return _train(self.location, {**self.settled, **self.opened_with, **dealt})
 
 

@@ -12,7 +12,6 @@ from darkroom.data.dataset import Dataset
 from darkroom.data.leaks import find_leaks
 from darkroom.data.pixels import Images, load_images
 from darkroom.data.preprocess import scale_pixels
-from darkroom.data.split import BY_FOLDER
 from darkroom.data.wording import what_opens
 from darkroom.errors import ArtifactError, DataError
 from darkroom.evaluation.diagnosis.evidence import Answered, Evidence, gap_between
@@ -113,7 +112,8 @@ def _opened_with(dataset: Dataset) -> dict[str, object]:
     """Give the settings of `data` that a user typed to open and group the images so."""
     columns = cast("dict[str, object]", msgspec.to_builtins(dataset.record.columns))
     named = {f"data.{name}": value for name, value in columns.items() if value is not None}
-    return named | ({"data.group_by": "folder"} if BY_FOLDER in dataset.record.split else {})
+    group_by = dataset.record.group_by
+    return named | ({"data.group_by": group_by} if group_by else {})
 
 
 def _answer(run: Run, answerer: Answerer, part: str) -> _Part:

@@ -26,7 +26,7 @@ def leak(evidence: Evidence) -> Finding | None:
             + _how_much(evidence, leaked)
         ),
         where=tuple(sorted(leaked)),
-        next_step=evidence.split_again(parts="anew"),
+        next_step=evidence.split_again(),
     )
 
 

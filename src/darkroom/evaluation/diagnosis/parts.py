@@ -68,14 +68,15 @@ def tiny_validation(evidence: Evidence) -> Finding | None:
     if images >= _TINY and width <= _WIDE:
         return None
     told = f": its score is {told_share(score)}" if score else ""
-    if evidence.brings_test:
+    next_step = _more_to_judge_by(evidence)
+    if evidence.brings_test and "data.parts=anew" in next_step:
         told += "; dealt anew, images of its own test part are trained on too"
     return Finding(
         name="tiny-validation",
         severity="warning",
         what=f"the validation part has {images:,} images, too few to choose an epoch by{told}",
         where=("valid",),
-        next_step=_more_to_judge_by(evidence),
+        next_step=next_step,
     )
 
 
@@ -83,7 +84,7 @@ def _more_to_judge_by(evidence: Evidence) -> str:
     """Give the command that deals more images to validation, or say that more are needed."""
     images = evidence.valid_images + evidence.chance.images
     if evidence.valid_images < _LARGE * images:
-        return evidence.split_again(parts="anew", valid=_SHARE)
+        return evidence.split_again(valid=_SHARE)
     return (
         f"add labelled images to {evidence.location} and train again: of {images:,} no share is "
         "enough to judge by"
